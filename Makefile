@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every command of the project. Bare `make` prints what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+OUT    := out
+HOST   := $(OUT)/host
+PYTHON := /usr/bin/python3
+VENV   := $(OUT)/venv
+PY     := $(VENV)/bin/python
+
+# Debian packages: for the build, for the lab and for the tests' real peers.
+BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
+LAB_PACKAGES   := iproute2 iputils-ping nftables procps
+TEST_PACKAGES  := keepalived frr tcpdump clang-format-14 libasan8 libubsan1
+
+CC       := gcc
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Wformat=2 -Wcast-align -Wundef
+CFLAGS   := -std=gnu11 -D_GNU_SOURCE -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden
+INCLUDES := $(shell $(PYTHON) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))' 2>/dev/null)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+
+.PHONY: help
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+# --- set-up ---------------------------------------------------------------------------------------
+# A stamp a list of packages: what is there already is not asked for again, and what is installed is said.
+define install
+	@missing=""; for package in $(1); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then echo "installing Debian packages:$$missing"; \
+	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >$(OUT)/apt.log 2>&1 \
+	    || { tail -n 20 $(OUT)/apt.log; exit 1; }; fi
+endef
+
+$(OUT)/.build-packages: Makefile
+	@mkdir -p $(OUT)
+	$(call install,$(BUILD_PACKAGES))
+	@touch $@
+
+$(OUT)/.lab-packages: Makefile
+	@mkdir -p $(OUT)
+	$(call install,$(LAB_PACKAGES))
+	@touch $@
+
+$(OUT)/.test-packages: Makefile
+	@mkdir -p $(OUT)
+	$(call install,$(TEST_PACKAGES))
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml $(OUT)/.build-packages
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["test"])')
+	@touch $@
+
+# --- the executable ---------------------------------------------------------------------------------
+OBJECTS := $(patsubst cext/%.c,$(HOST)/obj/%.o,$(wildcard cext/*.c))
+PYTHON_LIBS := $(shell $(PYTHON) -c 'import sysconfig; print("-L" + sysconfig.get_config_var("LIBDIR"), "-lpython" + sysconfig.get_config_var("LDVERSION"))' 2>/dev/null)
+CORE := $(shell find firmware -name '*.py' -o -name '*.toml')
+
+$(HOST)/_qx.c: cext/build.py $(wildcard cext/*.h) $(VENV)/.ready
+	@mkdir -p $(HOST)
+	@$(PY) cext/build.py emit $@
+
+$(HOST)/obj/%.o: cext/%.c $(wildcard cext/*.h) $(OUT)/.build-packages
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(WARNINGS) -Icext $(INCLUDES) -c $< -o $@
+
+# Emitted by cffi: not ours to hold to our warnings.
+$(HOST)/obj/_qx.o: $(HOST)/_qx.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -Wno-all -Icext $(INCLUDES) -c $< -o $@
+
+$(HOST)/launcher: $(OBJECTS) $(HOST)/obj/_qx.o
+	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(PYTHON_LIBS) -lmnl -lpthread
+
+# The packages of pyproject.toml beside the executable; on a unit they are the root file system's.
+$(HOST)/site-packages/.ready: pyproject.toml $(VENV)/.ready
+	@rm -rf $(@D); mkdir -p $(@D)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --target $(@D) $$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])') 2>/dev/null
+	@touch $@
+
+$(HOST)/qx: $(HOST)/launcher firmware/bundle.py $(CORE) $(HOST)/site-packages/.ready
+	@$(PYTHON) firmware/bundle.py $(HOST)/launcher $@
+	@echo "built $@ ($$(stat -c %s $@) octets)"
+
+.PHONY: build
+build: $(HOST)/qx $(HOST)/module/_qx.abi3.so ## build the executable out/host/qx
+
+# --- the C extension as a module of its own, for tests ----------------------------------------------
+MODULE_OBJECTS := $(filter-out $(HOST)/obj/launcher.o $(HOST)/obj/guardian.o $(HOST)/obj/applications.o,$(OBJECTS))
+
+$(HOST)/module/_qx.abi3.so: $(MODULE_OBJECTS) $(HOST)/obj/_qx.o
+	@mkdir -p $(@D)
+	@$(CC) -shared -o $@ $^ -lmnl -lpthread
+
+.PHONY: module
+module: $(HOST)/module/_qx.abi3.so ## the C extension as an importable module, for tests

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_state: what the parts of the engine share: the loop (engine.c), what arrives (hear.c), what is
+ * carried out (carry.c), and the queue to Python (tell.c). All of it belongs to the engine's thread, but for
+ * the fields marked _Atomic and the hand-over in `request`.
+ */
+#pragma once
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "announce.h"
+#include "engine.h"
+#include "estate.h"
+#include "group.h"
+#include "packet.h"
+#include "probe.h"
+#include "setup.h"
+
+enum { QX_EVENTS = 256 /* a power of two */, QX_PROBES = 3 /* Virtual IP, LAN service, WAN service */ };
+enum { QX_PROBE_VIRTUAL, QX_PROBE_LAN, QX_PROBE_WAN };
+
+#define QX_MS 1000000LL
+#define QX_SECOND (1000 * QX_MS)
+
+enum qx_request { QX_REQUEST_NONE, QX_REQUEST_ATTACH, QX_REQUEST_DETACH, QX_REQUEST_QUIET, QX_REQUEST_END };
+enum { QX_ORDER_RELEASE = 1, QX_ORDER_PROMOTE = 2 };
+
+struct qx_engine {
+    pthread_t thread;
+    struct qx_journal journal;  /* the caller's thread's */
+    struct qx_netlink preparing; /* likewise */
+    struct qx_estate *estate;
+    int epoll;
+    int wake;    /* eventfd: a word from Python */
+    int notify;  /* eventfd: events for Python */
+    struct qx_netlink netlink;
+    struct qx_netlink watch;
+    /* words from Python */
+    _Atomic int64_t lease_until;
+    _Atomic bool armed;
+    _Atomic bool passive;
+    _Atomic bool only_peer;
+    _Atomic bool wan_tracking;
+    _Atomic uint32_t term;
+    _Atomic uint32_t orders; /* QX_ORDER_ bits */
+    _Atomic int request;     /* enum qx_request, answered by `done` */
+    sem_t done;
+    struct qx_setup *handed; /* with QX_REQUEST_ATTACH */
+    /* the plan in force */
+    bool attached;
+    struct qx_setup setup;
+    struct qx_group group;
+    struct qx_local local;
+    struct qx_announce announce;
+    struct qx_probe probes[QX_PROBES];
+    bool held[QX_SERVICES]; /* the service's address is on its interface */
+    int64_t renew_at;
+    int64_t hello_at;
+    int64_t answered;  /* our last advertisement that answered a lower one */
+    int64_t conflict_told;
+    int64_t refused_told[QX_REASON_COUNT];
+    int64_t foreign_told;
+    int64_t addresses_told;
+    bool lease_told;
+    bool peer_known;
+    bool changed; /* the view for Python and the guardian is out of date */
+    int64_t started;
+    uint64_t random;
+    /* views and events */
+    struct qx_status status;
+    struct qx_status shown[2];
+    _Atomic uint32_t shown_index;
+    struct qx_event events[QX_EVENTS];
+    _Atomic uint32_t events_in;
+    _Atomic uint32_t events_out;
+};
+
+extern struct qx_engine qx_engine;
+
+/* tell.c */
+void qx_tell(struct qx_engine *engine, const struct qx_event *event);
+void qx_tell_show(struct qx_engine *engine, int64_t now);
+
+/* carry.c */
+void qx_carry(struct qx_engine *engine, int64_t now, const struct qx_actions *actions);
+void qx_carry_hold(struct qx_engine *engine, int64_t now, int service);
+void qx_carry_drop(struct qx_engine *engine, int service);
+void qx_carry_virtual(struct qx_engine *engine, int64_t now);
+void qx_carry_announce(struct qx_engine *engine);
+void qx_carry_probe(struct qx_engine *engine, int probe);
+void qx_carry_hello(struct qx_engine *engine, int64_t now);
+/* The two frames that the guardian may have to send. */
+void qx_carry_frames(struct qx_engine *engine, int64_t now, struct qx_holdings *holdings);
+
+/* hear.c */
+void qx_hear_vrrp(struct qx_engine *engine, int64_t now);
+void qx_hear_arp(struct qx_engine *engine, int64_t now, int port);
+void qx_hear_hello(struct qx_engine *engine, int64_t now);
+void qx_hear_links(struct qx_engine *engine, int64_t now);
+void qx_hear_link(struct qx_engine *engine, int64_t now, int port, bool up);
+
+/* engine.c: before and after each event that goes into the group. */
+struct qx_round {
+    struct qx_actions actions;
+    uint8_t state;
+    uint8_t block;
+    uint8_t parameter;
+};
+void qx_round_begin(struct qx_engine *engine, struct qx_round *round);
+void qx_round_end(struct qx_engine *engine, int64_t now, struct qx_round *round);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sockets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "hello.h"
+
+enum { RECEIVE_BUFFER = 8 << 20, CONTROL_PRIORITY = 7 /* TC_PRIO_CONTROL: before data in the port's queue */ };
+
+static int packet_socket(int index, uint16_t protocol, int type) {
+    int fd = socket(AF_PACKET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = index};
+    int priority = CONTROL_PRIORITY;
+    if (setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) < 0 ||
+        bind(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+        int failed = -errno;
+        close(fd);
+        return failed;
+    }
+    return fd;
+}
+
+/* Advertisements, and whatever else is sent to their group but IGMP, which keeps it. A packet socket hears
+ * them whatever the firewall and rp_filter say; padding and fragments come with it and are judged. */
+static int vrrp_socket(int index) {
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),                        /* IPv4 protocol */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 112, 4, 0),               /* VRRP: take it */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 2, 0),                 /* IGMP: leave it */
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),                       /* destination */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xe0000012, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int size = RECEIVE_BUFFER;
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = index};
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size); /* a flood is counted, not lost */
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
+        bind(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+        int failed = -errno;
+        close(fd);
+        return failed;
+    }
+    return fd;
+}
+
+/* The group is joined here, on the port and never on the macvlan: a Backup must not send the virtual MAC. */
+static int hello_socket(const struct qx_setup *setup) {
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1, tos = 0xc0;
+    if (fd < 0)
+        return -errno;
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_port = htons(QX_HELLO_PORT),
+                               .sin_addr.s_addr = htonl(setup->virtual_ip.address)};
+    struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xe0000012), .imr_ifindex = setup->lan.index};
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, setup->lan.name, (socklen_t)strlen(setup->lan.name)) < 0 ||
+        setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes) < 0 ||
+        setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos) < 0 ||
+        setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) < 0 ||
+        bind(fd, (struct sockaddr *)&from, sizeof from) < 0) {
+        int failed = -errno;
+        close(fd);
+        return failed;
+    }
+    return fd;
+}
+
+int qx_sockets_open(struct qx_setup *setup, char *error) {
+    const struct qx_link *links[2] = {&setup->lan, &setup->wan};
+    for (int i = 0; i < 2; i++) {
+        if (!links[i]->index)
+            continue;
+        setup->arp[i] = packet_socket(links[i]->index, ETH_P_ARP, SOCK_RAW);
+        if (setup->arp[i] < 0)
+            return qx_setup_fail(error, setup->arp[i], "cannot open a packet socket on", links[i]->name);
+    }
+    if (!setup->plan.group)
+        return 0;
+    setup->vrrp = vrrp_socket(setup->lan.index);
+    if (setup->vrrp < 0)
+        return qx_setup_fail(error, setup->vrrp, "cannot open a VRRP socket on", setup->lan.name);
+    setup->hello = hello_socket(setup);
+    if (setup->hello < 0)
+        return qx_setup_fail(error, setup->hello, "cannot open the socket of the Virtual IP on", setup->lan.name);
+    return 0;
+}
+
+void qx_sockets_close(struct qx_setup *setup) {
+    int *sockets[] = {&setup->vrrp, &setup->hello, &setup->arp[0], &setup->arp[1]};
+    for (unsigned i = 0; i < sizeof sockets / sizeof sockets[0]; i++) {
+        if (*sockets[i] >= 0)
+            close(*sockets[i]);
+        *sockets[i] = -1;
+    }
+}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Appends the Python core to the launcher: a zip of byte code behind the ELF file.
+
+Reproducible: names sorted, dates fixed, byte code with the source's hash in it and no path of the machine
+that built it. Python's zip importer finds the archive at the end of the executable.
+
+Usage: bundle.py LAUNCHER OUTPUT
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def byte_code(source: Path, name: str) -> bytes:
+    """The content of a .pyc file that is never checked against a source (PEP 552, flags 0b01)."""
+    text = source.read_bytes()
+    code = compile(text, f"qx:{name}", "exec", dont_inherit=True, optimize=0)
+    flags = (0b01).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(text) + marshal.dumps(code)
+
+
+def main() -> int:
+    if len(sys.argv) != 3:
+        print(__doc__.splitlines()[-1], file=sys.stderr)
+        return 2
+    launcher, output = Path(sys.argv[1]), Path(sys.argv[2])
+    fresh = output.with_suffix(".new")
+    shutil.copyfile(launcher, fresh)
+    with zipfile.ZipFile(fresh, "a", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted((HERE / "qx").rglob("*")):
+            name = path.relative_to(HERE).as_posix()
+            if path.suffix == ".py":
+                info = zipfile.ZipInfo(name + "c", DATE)
+                content = byte_code(path, name)
+            elif path.is_file() and path.suffix != ".pyc":
+                info = zipfile.ZipInfo(name, DATE)
+                content = path.read_bytes()
+            else:
+                continue
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    fresh.chmod(0o755)
+    fresh.replace(output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

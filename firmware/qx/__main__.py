@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""qx: the applets, one line each, imported when called.
+
+The one place that turns errors into exit codes: 0 done, 1 refused or failed with one line on stderr that
+says why, 2 wrong usage. A user never sees a traceback, a developer does with QX_DEBUG=1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from .errors import Refusal, WrongUsage
+
+# name: module, its function, what it takes, what it does
+APPLETS: dict[str, tuple[str, str, str, str]] = {
+    "provision": ("cli.provision", "run",
+                  "--root DIR --model MODEL --serial SERIAL [--board NAME] [--lan IF] [--wan IF]",
+                  "make this root a unit (factory step)"),
+    "daemon": ("cli.daemon", "run", "", "run the unit in the foreground"),
+    "status": ("cli.status", "run", "", "show the state of the unit and its pair"),
+    "get": ("cli.settings", "run_get", "[PATH|GROUP ...]", "show settings"),
+    "set": ("cli.settings", "run_set", "PATH=VALUE ...", "change settings, all of them or none"),
+    "swap": ("cli.role", "run_swap", "", "swap Master and Backup (on the Master)"),
+    "mode": ("cli.role", "run_mode", "[active|passive]", "show or change the Backup Device Mode"),
+    "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
+    "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
+    "version": ("cli.version", "run", "", "show the firmware's version"),
+}  # fmt: skip
+
+
+def usage() -> str:
+    lines = [f"  {name:<10} {does}\n" for name, (_, _, _, does) in APPLETS.items()]
+    return "usage: qx APPLET [--root DIR] [--json] ...\n" + "".join(lines) + "`qx APPLET --help` shows its arguments."
+
+
+def main(argv: list[str]) -> int:
+    """Runs the applet that `argv` names (argv is without the program's own name). Returns the exit code."""
+    if not argv or argv[0] in ("help", "-h", "--help"):
+        print(usage(), file=sys.stdout if argv else sys.stderr)
+        return 0 if argv else 2
+    name, *rest = argv
+    if name not in APPLETS:
+        return fail(f"{name!r}: unknown applet; expected one of {', '.join(APPLETS)} (see `qx help`)", 2)
+    module, function, takes, does = APPLETS[name]
+    if "--help" in rest or "-h" in rest:
+        print(f"usage: qx {name} {takes} [--root DIR] [--json]\n{does}")
+        return 0
+    try:
+        code = getattr(import_module(f"{__package__}.{module}"), function)(rest)
+        sys.stdout.flush()
+        return code
+    except WrongUsage as error:
+        return fail(f"{name}: {error}; usage: qx {name} {takes}".rstrip(), 2)
+    except Refusal as error:
+        return fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has enough. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        return fail(f"{error.filename}: {error.strerror}" if error.filename else f"{name}: {error}", 1)
+    except Exception as error:
+        return fail(f"{name}: internal error: {type(error).__name__}: {error} (QX_DEBUG=1 shows more)", 1)
+
+
+def fail(line: str, code: int) -> int:
+    if os.environ.get("QX_DEBUG") == "1" and sys.exc_info()[0]:
+        import traceback  # noqa: PLC0415 - for developers
+
+        traceback.print_exc()
+    print("qx: " + " ".join(line.split()), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""board: what differs between hardware, read from etc/qx/board.toml under the root.
+
+Reads and writes that one file. Whether an interface exists is the engine's to say, not decided here.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import NotProvisioned, Refusal
+
+if TYPE_CHECKING:
+    from .paths import Paths
+
+LAB = "lab"
+UNIT = "unit"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One board. `kind` is `lab` (reboot, watchdog, hostname, clock and global sysctls of the machine are
+    never touched) or `unit`; `wan` is empty where no WAN interface is wired."""
+
+    name: str
+    kind: str
+    lan: str
+    wan: str = ""
+
+    @property
+    def lab(self) -> bool:
+        return self.kind == LAB
+
+
+def interface_name(field: str, name: str) -> str:
+    """Checks an interface name by the kernel's rules (dev_valid_name: 1-15 octets, neither `.` nor `..`,
+    no `/`, no `:`, no white space). Raises Refusal naming `field`."""
+    octets = name.encode("utf-8", "surrogateescape")
+    if (
+        not 1 <= len(octets) <= 15
+        or name in (".", "..")
+        or any(c in "/:" or c.isspace() or not c.isprintable() for c in name)
+    ):
+        raise Refusal(
+            f"{field}: {name!r} is not an interface name; "
+            "expected 1 to 15 characters without '/', ':' or white space"
+        )
+    return name
+
+
+def to_toml(board: Board) -> str:
+    """The text of board.toml (a JSON string is a TOML string)."""
+    lines = [f"{field} = {json.dumps(value, ensure_ascii=False)}\n" for field, value in asdict(board).items()]
+    return "# What this board is. Written by `qx provision`.\n" + "".join(lines)
+
+
+def read_board(paths: Paths) -> Board:
+    """Reads board.toml. Raises NotProvisioned when it is missing, Refusal when it is wrong."""
+    file = paths.board_toml
+    try:
+        table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotProvisioned(f"{file}: not found; expected a provisioned root (see `qx provision`)") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(f"{file}: not readable as TOML ({error})") from None
+    for key in ("name", "kind", "lan"):
+        if not isinstance(table.get(key), str):
+            raise Refusal(f"{file}: {key}: expected a text in quotes")
+    wan = table.get("wan", "")
+    if not isinstance(wan, str):
+        raise Refusal(f"{file}: wan: expected a text in quotes, empty for none")
+    if table["kind"] not in (LAB, UNIT):
+        raise Refusal(f"{file}: kind: {table['kind']!r}; expected {LAB!r} or {UNIT!r}")
+    interface_name(f"{file}: lan", table["lan"])
+    if wan:
+        interface_name(f"{file}: wan", wan)
+        if wan == table["lan"]:
+            raise Refusal(f"{file}: wan: {wan!r} is the LAN interface; expected another one")
+    return Board(table["name"], table["kind"], table["lan"], wan)

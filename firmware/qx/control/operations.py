@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""operations: what can be done with a unit, once for every face (R31).
+
+Each is an async function of a Unit and arguments of plain types; it checks the arguments, since they come
+from a socket. Raises Refusal for everything a user can cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ..errors import Refusal
+from ..events.log import Event
+from .store_operations import read_settings, write_settings
+from .unit import Unit
+
+FOLLOW_MAX = 256  # events that wait for one slow follower before it is dropped
+
+# One `set` after the other, commit and use alike, so that the last commit is the one in use.
+_turns: WeakKeyDictionary[Any, asyncio.Lock] = WeakKeyDictionary()
+
+
+async def run(unit: Unit, operation: str, arguments: dict[str, Any]) -> Any:
+    """Runs the operation of that name. An async generator as a result is a stream."""
+    found = OPERATIONS.get(operation)
+    if found is None:
+        raise Refusal(f"operation: {operation[:40]!r}; expected one of {', '.join(OPERATIONS)}")
+    return await found(unit, arguments)
+
+
+async def status(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
+    return unit.status()
+
+
+async def get(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """args: paths, a list of paths or groups, empty for all. Result: see `read_settings`."""
+    paths = _texts(arguments, "paths")
+    return await unit.run_in_store(lambda store: read_settings(store.settings, paths))
+
+
+async def set_(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: changes, a map of path to text; who. Result: see `write_settings`."""
+    changes = _changes(arguments)
+    who = arguments.get("who", "")
+    if not isinstance(who, str):
+        raise Refusal("who: expected a text")
+    # Shielded: a client that goes away must not leave a commit that is not in use.
+    return await asyncio.shield(_commit_and_apply(unit, changes, who))
+
+
+async def _commit_and_apply(unit: Unit, changes: dict[str, str], who: str) -> dict[str, Any]:
+    async with _turns.setdefault(unit, asyncio.Lock()):
+        answer = await unit.run_in_store(lambda store: write_settings(store, changes, who))
+        if answer["changed"]:
+            await unit.apply_settings(set(answer["changed"]))
+    return answer
+
+
+async def swap(unit: Unit, _arguments: dict[str, Any]) -> str:
+    return await asyncio.shield(unit.swap())
+
+
+async def mode(unit: Unit, arguments: dict[str, Any]) -> str:
+    wanted = arguments.get("mode")
+    if wanted not in ("active", "passive"):
+        raise Refusal(f"mode: {wanted!r}; expected active or passive")
+    await asyncio.shield(unit.set_mode(wanted))
+    return wanted
+
+
+async def events(
+    unit: Unit, arguments: dict[str, Any]
+) -> list[dict[str, Any]] | AsyncGenerator[dict[str, Any], None]:
+    """args: last, how many (null: all); after, an id (null: any); follow. Result: events, oldest first, or
+    a stream of these and of what comes."""
+    last, after = _count(arguments, "last"), _count(arguments, "after")
+    if arguments.get("follow"):
+        return _follow(unit, last, after)
+    return [event.plain() for event in _kept(unit, last, after)]
+
+
+def _kept(unit: Unit, last: int | None, after: int | None) -> list[Event]:
+    kept = unit.events.after(after or 0)
+    return kept if last is None else kept[len(kept) - min(last, len(kept)) :]
+
+
+async def _follow(unit: Unit, last: int | None, after: int | None) -> AsyncGenerator[dict[str, Any], None]:
+    queue: asyncio.Queue[Event] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def queued(event: Event) -> None:
+        if queue.qsize() <= FOLLOW_MAX:
+            queue.put_nowait(event)
+
+    def tell(event: Event) -> None:
+        loop.call_soon_threadsafe(queued, event)
+
+    end = unit.events.subscribe(tell)
+    try:
+        told = 0
+        for event in _kept(unit, last, after):
+            told = event.id
+            yield event.plain()
+        while True:
+            if queue.qsize() > FOLLOW_MAX:
+                raise Refusal(f"more than {FOLLOW_MAX} events waited to be read; follow again")
+            event = await queue.get()
+            if event.id > told:  # it came while the kept ones were told
+                yield event.plain()
+    finally:
+        end()
+
+
+OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
+    "status": status,
+    "get": get,
+    "set": set_,
+    "swap": swap,
+    "mode": mode,
+    "events": events,
+}
+
+
+def _texts(arguments: dict[str, Any], name: str) -> list[str]:
+    value = arguments.get(name, ())
+    if not isinstance(value, tuple | list) or not all(isinstance(item, str) for item in value):
+        raise Refusal(f"{name}: expected a list of texts")
+    return list(value)
+
+
+def _changes(arguments: dict[str, Any]) -> dict[str, str]:
+    value = arguments.get("changes")
+    if (
+        not isinstance(value, dict)
+        or not value
+        or not all(isinstance(i, str) for pair in value.items() for i in pair)
+    ):
+        raise Refusal("changes: expected a map of setting paths to texts")
+    return value
+
+
+def _count(arguments: dict[str, Any], name: str) -> int | None:
+    value = arguments.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise Refusal(f"{name}: expected a whole number from 0")
+    return value

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""render: what an operation answered, as text for a person: the command line and the console.
+
+Pure, in the guide's words, and lenient: a key that the daemon does not deliver is left out, so an older
+face can show a newer daemon. Imports next to nothing, because `qx status` does.
+"""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def mode_line(status: dict[str, Any]) -> str:
+    """The guide's line on the Redundancy Settings page (R12)."""
+    role, mode = status.get("role"), status.get("mode")
+    if role == "fault":
+        return f"Info: Current mode: Device is in fault: {status.get('why') or 'no reason was given'}"
+    if role == "backup" and mode in ("active", "passive"):
+        return f"Info: Current mode: Device is in Backup mode ({mode.capitalize()})"
+    if role == "starting":
+        return "Info: Current mode: Device is starting"
+    return f"Info: Current mode: Device is in {str(role).capitalize()} mode"
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """The state of the unit and its pair, some ten aligned lines."""
+    rows = [
+        ("unit", f"{str(status.get('model', '?')).upper()} {status.get('serial', '?')}"),
+        ("firmware", status.get("firmware")),
+        ("since", _when(status.get("since"))),
+        ("group", status.get("group_id")),
+        ("Virtual IP", status.get("virtual_ip")),
+        ("service", ", ".join(status.get("service_addresses") or ()) or "none held"),
+        ("VRRP", _vrrp(status.get("vrrp") or {})),
+        ("peer", _peer(status.get("peer") or {})),
+        ("sync", _sync(status.get("sync") or {})),
+        ("applications", ", ".join(_item(item) for item in status.get("applications") or ()) or "none"),
+        ("licence", _item(status.get("licence"))),
+        *(("mismatch", _item(item)) for item in status.get("mismatches") or ()),
+    ]
+    return "\n".join(
+        [mode_line(status), *(f"{name:<13} {value}" for name, value in rows if value not in (None, ""))]
+    )
+
+
+def _vrrp(vrrp: dict[str, Any]) -> str:
+    counters = vrrp.get("counters") or {}
+    counted = ", ".join(f"{name} {count}" for name, count in counters.items() if count)
+    return "; ".join(part for part in (str(vrrp.get("state") or ""), counted) if part)
+
+
+def _peer(peer: dict[str, Any]) -> str:
+    state = peer.get("state")
+    if not state:
+        return "unknown"
+    mode = f" ({str(peer['mode']).capitalize()})" if peer.get("mode") else ""
+    known = [str(peer["serial"])] if peer.get("serial") else []
+    known += [f"firmware {peer['firmware']}"] if peer.get("firmware") else []
+    return ", ".join([f"{state}{mode}", *known])
+
+
+def _sync(sync: dict[str, Any]) -> str:
+    if sync.get("revision") is None:
+        return ""
+    peer, age = sync.get("peer_revision"), sync.get("age_s")
+    parts = [f"revision {sync['revision']}"]
+    parts += [f"peer {peer}"] if peer is not None else []
+    parts += [f"{duration(age)} old"] if age is not None else []
+    return ", ".join(parts)
+
+
+def _item(item: Any) -> str:
+    """A text, or a map of texts with its name first, or anything that there may be later."""
+    if isinstance(item, dict):
+        return " ".join(str(value) for value in item.values() if value not in (None, ""))
+    return "" if item is None else str(item)
+
+
+def _when(since: Any) -> str:
+    if not isinstance(since, int | float) or isinstance(since, bool):
+        return "" if since is None else str(since)
+    return f"{_clock(since)} ({duration(max(0.0, time.time() - since))} ago)"
+
+
+def _clock(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
+
+
+def duration(seconds: float) -> str:
+    """2.3 s, 5 min, 3 h, 12 d: two digits are enough to judge by."""
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds:.1f} s" if unit == "s" and seconds < 10 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def event_text(event: dict[str, Any]) -> str:
+    """One event on one line: time, severity, state, unit, name, description."""
+    description = f": {event['description']}" if event.get("description") else ""
+    return (
+        f"{_clock(event['time'])}  {event['severity']:<8}  {event['state']:<4}  "
+        f"{event['unit']}  {event['name']}{description}"
+    )

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""unit: what the daemon offers to the operations, as a protocol that the controller implements.
+
+Only types: the operations know a unit by this and nothing else, so tests hand them a real store and a real
+event log behind a unit without an engine. All methods are called on the daemon's asyncio loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from ..events.log import EventLog
+from ..settings.store import Store
+
+T = TypeVar("T")
+
+
+class Unit(Protocol):
+    """Hashed by identity (a plain class is): the operations keep a lock for each unit."""
+
+    @property
+    def events(self) -> EventLog:
+        """The unit's event log."""
+        ...
+
+    def status(self) -> dict[str, Any]:
+        """The state of this moment, of plain JSON types; never waits. The keys of the contract in DESIGN
+        (model serial firmware role mode since group_id virtual_ip service_addresses vrrp peer sync
+        applications licence mismatches) and `why`: in fault one line that names the reason, else null.
+        `since` is the wall-clock time of the last role change (seconds since 1970)."""
+        ...
+
+    async def run_in_store(self, work: Callable[[Store], T]) -> T:
+        """Runs `work(store)` in the one thread that owns the store; what it raises is raised here."""
+        ...
+
+    async def apply_settings(self, changed: set[str]) -> None:
+        """The settings of these paths were committed: take them into use. A refusal here is an answer to
+        the user (the commit stands); it says what is stored and not in use, and why."""
+        ...
+
+    async def swap(self) -> str:
+        """Swaps Master and Backup; returns the line for the user. Refusal says why it could not."""
+        ...
+
+    async def set_mode(self, mode: str) -> None:
+        """`active` or `passive` (checked by the caller). Refusal where this unit has no such mode now."""
+        ...

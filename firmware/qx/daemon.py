@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""daemon: the control plane's process: opens what the unit has, runs the controller and serves operations.
+
+Exit codes as the guardian reads them: 0 an orderly end, 1 refused to run (it has said why), 3 start me again as
+after power-on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from .board import read_board
+from .control.server import Server
+from .events.log import EventLog
+from .identity import read_identity
+from .paths import Paths
+from .redundancy.controller import Controller
+from .settings.store import Store
+
+
+async def _serve(paths: Paths) -> int:
+    identity, board = read_identity(paths), read_board(paths)
+    store = Store(paths.settings_db, identity.model)
+    events = EventLog(paths, identity.serial)
+    controller = Controller(paths, identity, board, store, events)
+    server = Server(controller, paths)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if not controller.ending.done():
+            controller.ending.set_result(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    try:
+        await server.start()
+        await controller.start()
+        return await controller.ending
+    finally:
+        await server.stop()
+        await controller.stop()
+        events.close()
+        store.close()
+
+
+def run(root: Path) -> int:
+    logging.basicConfig(
+        level=logging.DEBUG if os.environ.get("QX_DEBUG") else logging.INFO,
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    return asyncio.run(_serve(Paths(root)))

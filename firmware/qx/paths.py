@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""paths: every path the product touches, under one root (`/` on a unit, a folder in tests and lab).
+
+May be imported by everything and touches nothing itself. A plain class with pathlib imported at first use,
+because `qx status` starts through here and dataclasses and pathlib cost more than all the rest of it.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
+
+class Paths:
+    """The product's files under `root`. Attributes are pathlib Paths; `text()` gives one as str, cheaply."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, root: str | PathLike[str] = "/") -> None:
+        self._root = root if isinstance(root, str) else root.__fspath__()
+
+    def __repr__(self) -> str:
+        return f"Paths({self._root!r})"
+
+    def text(self, relative: str) -> str:
+        """A path below the root as text, for callers that cannot afford pathlib."""
+        return f"{self._root.rstrip('/')}/{relative}"
+
+    def _path(self, relative: str) -> Path:
+        from pathlib import Path  # noqa: PLC0415 - see above
+
+        return Path(self._root) / relative
+
+    @property
+    def root(self) -> Path:
+        return self._path("")
+
+    # --- etc/qx: what the image and the factory step lay down ---------------------------------------
+    @property
+    def etc_qx(self) -> Path:
+        return self._path("etc/qx")
+
+    @property
+    def board_toml(self) -> Path:
+        return self._path("etc/qx/board.toml")
+
+    @property
+    def master_d(self) -> Path:
+        """Scripts of the applications (`start|stop|status`), in order of their number (R20)."""
+        return self._path("etc/qx/master.d")
+
+    @property
+    def resolv_conf(self) -> Path:
+        """Written by the Master: DNS moves with the service addresses."""
+        return self._path("etc/resolv.conf")
+
+    # --- data/qx: everything that must last ---------------------------------------------------------
+    @property
+    def data_qx(self) -> Path:
+        return self._path("data/qx")
+
+    @property
+    def identity(self) -> Path:
+        """Serial and model. Its presence is what makes a root provisioned."""
+        return self._path("data/qx/identity.toml")
+
+    @property
+    def settings_db(self) -> Path:
+        return self._path("data/qx/settings.db")
+
+    @property
+    def events_log(self) -> Path:
+        return self._path("data/qx/events.msgpack")
+
+    @property
+    def events_log_old(self) -> Path:
+        return self._path("data/qx/events.1.msgpack")
+
+    @property
+    def voice(self) -> Path:
+        """Recordings, greetings, prompts and voicemail."""
+        return self._path("data/qx/voice")
+
+    # --- run/qx: nothing that must last -------------------------------------------------------------
+    @property
+    def run_qx(self) -> Path:
+        return self._path("run/qx")
+
+    @property
+    def control_socket(self) -> Path:
+        return self._path("run/qx/control.sock")
+
+    @property
+    def guardian_pid(self) -> Path:
+        return self._path("run/qx/guardian.pid")
+
+    @property
+    def daemon_pid(self) -> Path:
+        return self._path("run/qx/daemon.pid")
