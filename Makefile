@@ -14,7 +14,7 @@ PY     := $(VENV)/bin/python
 # Debian packages: for the build, for the lab and for the tests' real peers.
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
 LAB_PACKAGES   := iproute2 iputils-ping nftables procps
-TEST_PACKAGES  := keepalived frr tcpdump clang-format-14 libasan8 libubsan1
+TEST_PACKAGES  := keepalived frr tcpdump clang-14 clang-format-14 libclang-rt-14-dev
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -101,3 +101,27 @@ $(HOST)/module/_qx.abi3.so: $(MODULE_OBJECTS) $(HOST)/obj/_qx.o
 
 .PHONY: module
 module: $(HOST)/module/_qx.abi3.so ## the C extension as an importable module, for tests
+
+# --- the C extension under AddressSanitizer and UBSan -------------------------------------------------
+# The same unit tests with another module. pytest's own `pythonpath` would put the plain one first, so it is
+# given anew. PYTHONMALLOC=malloc: each cffi block is a block of its own, with red zones at its ends.
+SANITIZED := $(OUT)/sanitize/module/_qx.abi3.so
+SANITIZED_SOURCES := $(patsubst $(HOST)/obj/%.o,cext/%.c,$(filter-out %/_qx.o,$(MODULE_OBJECTS)))
+
+$(SANITIZED): $(HOST)/_qx.c $(SANITIZED_SOURCES) $(wildcard cext/*.h) $(OUT)/.test-packages
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -O1 $(SANITIZE) -shared -Icext $(INCLUDES) $(HOST)/_qx.c $(SANITIZED_SOURCES) -o $@ -lmnl -lpthread
+
+.PHONY: sanitize
+sanitize: $(SANITIZED) ## the unit tests with the C extension under AddressSanitizer and UBSan
+	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 \
+	  ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(PY) -m pytest -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(TESTS),tests/unit)
+
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz: $(OUT)/.test-packages ## fuzz the packet ladder (FUZZ_SECONDS=60)
+	@mkdir -p $(OUT)/fuzz/packet; $(PYTHON) tests/fuzz/seed.py $(OUT)/fuzz/packet
+	@clang-14 -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=all -fno-omit-frame-pointer -Icext tests/fuzz/fuzz_packet.c cext/packet.c cext/advert.c -o $(OUT)/fuzz/fuzz_packet
+	@$(OUT)/fuzz/fuzz_packet -max_total_time=$(FUZZ_SECONDS) -max_len=1200 -artifact_prefix=$(OUT)/fuzz/ $(OUT)/fuzz/packet

@@ -96,21 +96,21 @@ void qx_carry_probe(struct qx_engine *engine, int probe) {
 
 void qx_carry_hold(struct qx_engine *engine, int64_t now, int service) {
     const struct qx_service *wanted = &engine->setup.services[service];
-    int code = 0;
-    if (wanted->macvlan && !engine->held[service])
-        code = qx_netlink_link_up(&engine->netlink, wanted->device, true);
+    pthread_mutex_lock(&engine->holding);
+    int code = wanted->macvlan ? qx_netlink_link_up(&engine->netlink, wanted->device, true) : 0;
     if (code < 0)
         failed(engine, now, code, QX_STEP_LINK);
     code = qx_netlink_address_add(&engine->netlink, &wanted->address);
-    /* A port without link takes the address and none of its routes; they follow with the next renewal. */
-    if (code < 0 && !engine->held[service])
+    if (code < 0)
         failed(engine, now, code, QX_STEP_ADDRESS);
+    /* A port without link takes the address and none of its routes; they follow with a renewal. */
     for (int i = 0; i < wanted->route_count; i++) {
         code = qx_netlink_route_add(&engine->netlink, &wanted->routes[i]);
-        if (code < 0 && !engine->held[service])
+        if (code < 0 && code != -ENETDOWN && code != -ENETUNREACH)
             failed(engine, now, code, QX_STEP_ROUTE);
     }
     engine->held[service] = true;
+    pthread_mutex_unlock(&engine->holding);
     engine->changed = true;
 }
 
@@ -118,10 +118,12 @@ void qx_carry_drop(struct qx_engine *engine, int service) {
     const struct qx_service *held = &engine->setup.services[service];
     if (!engine->held[service])
         return;
+    pthread_mutex_lock(&engine->holding);
+    engine->held[service] = false;
     qx_netlink_address_remove(&engine->netlink, &held->address); /* its routes go with it */
     if (held->macvlan)
         qx_netlink_link_up(&engine->netlink, held->device, false);
-    engine->held[service] = false;
+    pthread_mutex_unlock(&engine->holding);
     engine->changed = true;
 }
 
@@ -194,7 +196,6 @@ void qx_carry(struct qx_engine *engine, int64_t now, const struct qx_actions *ac
         case QX_ADDRESSES_UP:
             for (int service = 0; service < engine->setup.service_count; service++)
                 qx_carry_hold(engine, now, service);
-            engine->renew_at = now + QX_SECOND;
             break;
         case QX_ADDRESSES_DOWN:
             for (int service = 0; service < engine->setup.service_count; service++)

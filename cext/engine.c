@@ -145,11 +145,13 @@ static void attach_group(struct qx_engine *engine, int64_t now) {
 }
 
 static void attach(struct qx_engine *engine, int64_t now) {
+    pthread_mutex_lock(&engine->holding);
     engine->setup = *engine->handed;
+    memset(engine->held, 0, sizeof engine->held);
+    pthread_mutex_unlock(&engine->holding);
     engine->attached = true;
     engine->lease_told = engine->peer_known = false;
     memset(engine->probes, 0, sizeof engine->probes);
-    memset(engine->held, 0, sizeof engine->held);
     watch(engine, engine->setup.vrrp, FROM_VRRP);
     watch(engine, engine->setup.arp[0], FROM_LAN_ARP);
     watch(engine, engine->setup.arp[1], FROM_WAN_ARP);
@@ -217,7 +219,6 @@ static void probe_cleared(struct qx_engine *engine, int64_t now, int probe) {
         qx_carry_hold(engine, now, probe == QX_PROBE_WAN);
         qx_announce_start(&engine->announce, now);
         qx_carry_announce(engine);
-        engine->renew_at = now + QX_SECOND;
         qx_tell(engine, &event);
     }
 }
@@ -257,12 +258,6 @@ static void due(struct qx_engine *engine, int64_t now) {
             qx_carry_hello(engine, now);
     }
     probes(engine, now);
-    if ((engine->held[0] || engine->held[1]) && now >= engine->renew_at) {
-        for (int i = 0; i < engine->setup.service_count; i++)
-            if (engine->held[i])
-                qx_carry_hold(engine, now, i);
-        engine->renew_at = now + QX_SECOND;
-    }
     if (qx_announce_due(&engine->announce, now))
         qx_carry_announce(engine);
     if (engine->peer_known && now - engine->group.hello_seen > 3 * QX_SECOND) {
@@ -391,24 +386,24 @@ static void ask(struct qx_engine *engine, enum qx_request request) {
         ;
 }
 
-static int start_thread(struct qx_engine *engine) {
+int qx_thread_start(pthread_t *thread, int priority, void *(*body)(void *), struct qx_engine *engine) {
     pthread_attr_t attributes;
-    struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
+    struct sched_param parameter = {.sched_priority = priority};
     sigset_t all, before;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 256 * 1024);
     pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
     pthread_attr_setschedpolicy(&attributes, SCHED_FIFO);
-    pthread_attr_setschedparam(&attributes, &priority);
+    pthread_attr_setschedparam(&attributes, &parameter);
     sigfillset(&all); /* signals are Python's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&engine->thread, &attributes, loop, engine);
+    int failed = pthread_create(thread, &attributes, body, engine);
     engine->status.realtime = !failed;
     if (failed == EPERM) {
+        parameter.sched_priority = 0;
         pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
-        priority.sched_priority = 0;
-        pthread_attr_setschedparam(&attributes, &priority);
-        failed = pthread_create(&engine->thread, &attributes, loop, engine);
+        pthread_attr_setschedparam(&attributes, &parameter);
+        failed = pthread_create(thread, &attributes, body, engine);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
@@ -437,6 +432,8 @@ int qx_engine_start(const char *run, char *error) {
     if (!failed)
         failed = qx_netlink_open(&engine->preparing);
     if (!failed)
+        failed = qx_netlink_open(&engine->keeping);
+    if (!failed)
         failed = qx_netlink_watch(&engine->watch);
     if (failed) {
         snprintf(error, QX_ERROR, "cannot open a netlink socket: %s", strerror(-failed));
@@ -446,11 +443,13 @@ int qx_engine_start(const char *run, char *error) {
     watch(engine, qx_netlink_descriptor(&engine->watch), FROM_LINKS);
     /* Pages are locked as they are touched; locking all that Python maps would take three times as much. */
     engine->status.locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
-    failed = start_thread(engine);
+    failed = qx_keep_start(engine);
+    if (!failed)
+        failed = qx_thread_start(&engine->thread, REALTIME_PRIORITY, loop, engine);
     for (int tries = 0; !failed && tries < 1000 && !atomic_load(&engine->estate->beat); tries++)
         usleep(100); /* until it has shown its first view */
     if (failed)
-        snprintf(error, QX_ERROR, "cannot start the engine's thread: %s", strerror(-failed));
+        snprintf(error, QX_ERROR, "cannot start the engine's threads: %s", strerror(-failed));
     return failed;
 }
 
@@ -506,10 +505,12 @@ void qx_engine_stop(void) {
         return;
     ask(engine, QX_REQUEST_END);
     pthread_join(engine->thread, NULL);
+    qx_keep_stop(engine);
     if (attached)
         qx_setup_clear(&engine->setup, &engine->journal, &engine->preparing, true);
     qx_netlink_close(&engine->netlink);
     qx_netlink_close(&engine->preparing);
+    qx_netlink_close(&engine->keeping);
     qx_netlink_close(&engine->watch);
     close(engine->epoll);
     close(engine->wake);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine_state: what the parts of the engine share: the loop (engine.c), what arrives (hear.c), what is
- * carried out (carry.c), and the queue to Python (tell.c). All of it belongs to the engine's thread, but for
+ * carried out (carry.c), what is renewed (keep.c), and the queue to Python (tell.c). All of it belongs to the engine's thread, but for
  * the fields marked _Atomic and the hand-over in `request`.
  */
 #pragma once
@@ -35,6 +35,12 @@ struct qx_engine {
     int notify;  /* eventfd: events for Python */
     struct qx_netlink netlink;
     struct qx_netlink watch;
+    /* the keeper's thread */
+    pthread_t keeper;
+    struct qx_netlink keeping;
+    pthread_mutex_t holding; /* taken to change `held`, and by the keeper while it renews */
+    sem_t renew_now;
+    _Atomic bool ending;
     /* words from Python */
     _Atomic int64_t lease_until;
     _Atomic bool armed;
@@ -54,7 +60,6 @@ struct qx_engine {
     struct qx_announce announce;
     struct qx_probe probes[QX_PROBES];
     bool held[QX_SERVICES]; /* the service's address is on its interface */
-    int64_t renew_at;
     int64_t hello_at;
     int64_t answered;  /* our last advertisement that answered a lower one */
     int64_t conflict_told;
@@ -92,6 +97,10 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now);
 /* The two frames that the guardian may have to send. */
 void qx_carry_frames(struct qx_engine *engine, int64_t now, struct qx_holdings *holdings);
 
+/* keep.c */
+int qx_keep_start(struct qx_engine *engine);
+void qx_keep_stop(struct qx_engine *engine);
+
 /* hear.c */
 void qx_hear_vrrp(struct qx_engine *engine, int64_t now);
 void qx_hear_arp(struct qx_engine *engine, int64_t now, int port);
@@ -99,7 +108,9 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now);
 void qx_hear_links(struct qx_engine *engine, int64_t now);
 void qx_hear_link(struct qx_engine *engine, int64_t now, int port, bool up);
 
-/* engine.c: before and after each event that goes into the group. */
+/* engine.c: a thread with that real-time priority where it is permitted. 0 or a negative errno. */
+int qx_thread_start(pthread_t *thread, int priority, void *(*loop)(void *), struct qx_engine *engine);
+/* Before and after each event that goes into the group. */
 struct qx_round {
     struct qx_actions actions;
     uint8_t state;

@@ -90,6 +90,9 @@ static void remark(struct qx_engine *engine, int64_t now, const struct qx_verdic
 static void on_advert(struct qx_engine *engine, int64_t now, const uint8_t *bytes, size_t length) {
     struct qx_verdict verdict;
     qx_packet_judge(bytes, length, &engine->local, &verdict);
+    /* A packet socket takes what IP would have dropped for its header's sum (RFC 1812 5.2.2). */
+    if (verdict.reason == QX_ACCEPTED && qx_checksum(bytes, (bytes[0] & 0x0fu) * 4) != 0)
+        verdict.reason = QX_IP_HEADER;
     if (verdict.reason != QX_ACCEPTED) {
         refused(engine, now, bytes, length, &verdict);
         return;
@@ -286,7 +289,8 @@ void qx_hear_link(struct qx_engine *engine, int64_t now, int port, bool up) {
     struct qx_round round;
     if (up != before)
         qx_tell(engine, &event);
-    engine->renew_at = now; /* routes that the kernel dropped with the link */
+    if (up)
+        sem_post(&engine->renew_now); /* the kernel dropped routes with the link */
     qx_round_begin(engine, &round);
     if (port)
         qx_group_wan(&engine->group, now, up);

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QX_ADDRESSES_MAX 16 /* of our own list; a received list may be longer and is compared as it stands */
+#define QX_ADDRESSES_MAX 16 /* of our own list; a received list may be longer and is compared as it stands   \
+                             */
 #define QX_ADVERT_MAX 128   /* octets of the largest IPv4 packet that qx_packet_build writes */
 
 /* Why an advertisement was refused. The order is the order of the ladder. */
@@ -51,14 +52,14 @@ enum qx_remark {
 
 /* The group as the ladder judges against it. Zero in a field marked so accepts anything there. */
 struct qx_local {
-    uint8_t family;      /* 4 or 6, another is QX_VRID; 0: that of the packet */
-    uint8_t version;     /* 2 or 3; 0: either */
-    uint8_t vrid;        /* 1-255; 0: any */
-    uint8_t priority;    /* 255: we own the address */
-    uint8_t auth_type;   /* version 2; 0: none */
+    uint8_t family;       /* 4 or 6, another is QX_VRID; 0: that of the packet */
+    uint8_t version;      /* 2 or 3; 0: either */
+    uint8_t vrid;         /* 1-255; 0: any */
+    uint8_t priority;     /* 255: we own the address */
+    uint8_t auth_type;    /* version 2; 0: none */
     uint16_t interval_cs; /* centiseconds; 0: any */
-    bool has_primary;    /* our own primary address is known */
-    bool has_peer;       /* the pair's other unit is known */
+    bool has_primary;     /* our own primary address is known */
+    bool has_peer;        /* the pair's other unit is known */
     bool check_addresses; /* compare the address list */
     uint8_t address_count;
     uint8_t primary[16]; /* network order; IPv4 in the first four octets */
@@ -68,8 +69,8 @@ struct qx_local {
 
 /* Fields of an advertisement. `known` says how far the ladder came, so that a dropped packet can be shown. */
 struct qx_advert {
-    uint8_t known;       /* 0 nothing, 1 IP addresses, 2 the eight fixed octets of VRRP, 3 the address list too */
-    uint8_t family;      /* 4 or 6 */
+    uint8_t known;  /* 0 nothing, 1 IP addresses, 2 the eight fixed octets of VRRP, 3 the address list too */
+    uint8_t family; /* 4 or 6 */
     uint8_t source[16];
     uint8_t destination[16];
     uint8_t version;
@@ -77,9 +78,10 @@ struct qx_advert {
     uint8_t vrid;
     uint8_t priority;
     uint8_t count;
-    uint8_t auth_type;   /* version 2 */
+    uint8_t auth_type;    /* version 2 */
     uint16_t interval_cs; /* version 2: seconds times 100 */
-    const uint8_t *addresses; /* into the bytes handed in; count times 4 or 16 octets; NULL unless known is 3 */
+    const uint8_t
+        *addresses; /* into the bytes handed in; count times 4 or 16 octets; NULL unless known is 3 */
 };
 
 struct qx_verdict {
@@ -89,7 +91,8 @@ struct qx_verdict {
 };
 
 /* Judges one IP packet as a packet socket delivers it (link-layer padding allowed behind it). */
-void qx_packet_judge(const uint8_t *bytes, size_t length, const struct qx_local *local, struct qx_verdict *verdict);
+void qx_packet_judge(const uint8_t *bytes, size_t length, const struct qx_local *local,
+                     struct qx_verdict *verdict);
 
 /* An advertisement of ours, IPv4. Addresses are in network order. */
 struct qx_outgoing {
@@ -103,9 +106,9 @@ struct qx_outgoing {
     uint8_t addresses[QX_ADDRESSES_MAX][4];
 };
 
-/* Writes the IPv4 packet (TTL 255, TOS 0xc0, to 224.0.0.18). Returns its octets; 0, with nothing written, where it
- * does not fit or cannot be said: version 2 or 3, VRID 1-255, 1 to QX_ADDRESSES_MAX addresses, an interval of
- * 1-255 whole seconds (version 2) or 1-4095 centiseconds (version 3). */
+/* Writes the IPv4 packet (TTL 255, TOS 0xc0, to 224.0.0.18). Returns its octets; 0, with nothing written,
+ * where it does not fit or cannot be said: version 2 or 3, VRID 1-255, 1 to QX_ADDRESSES_MAX addresses, an
+ * interval of 1-255 whole seconds (version 2) or 1-4095 centiseconds (version 3). */
 size_t qx_packet_build(uint8_t *bytes, size_t size, const struct qx_outgoing *outgoing);
 
 /* The internet checksum (RFC 1071) of `length` octets, in memory order: to be stored as it is, with memcpy.

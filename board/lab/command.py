@@ -17,10 +17,11 @@ from .view import watch
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lab", description="Two units on this computer: network namespaces.")
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Two units on this computer, in network namespaces.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    up = commands.add_parser("up", help="build the lab (a former one is taken down) and start both units")
+    up = commands.add_parser("up", help="build the lab (a former one goes) and start both units")
     up.add_argument("--model", default=Demo.model, help="qx50, qx200 (default), qx2000 or qxisdn4+")
     up.add_argument("--plan", choices=PLANS, default=Demo.plan,
                     help="service address in the Virtual IPs' subnet, or in another")
@@ -161,6 +162,9 @@ def main(arguments: Sequence[str]) -> int:
         if os.geteuid() != 0:
             raise LabError("network namespaces need root")
         _run(Lab(), options)
+        return 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # `lab status | head`: nobody reads on, nothing to say
         return 0
     except (LabError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)

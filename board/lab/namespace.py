@@ -36,6 +36,14 @@ def exists(name: str) -> bool:
         return False
 
 
+def identity(name: str) -> int | None:
+    """The kernel's number of the namespace: another one when it was removed and made anew."""
+    try:
+        return path(name).stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def enter(name: str) -> None:
     """Move the calling thread (and what it starts from now on) into the namespace."""
     try:
@@ -98,9 +106,8 @@ def processes(name: str) -> list[int]:
 
     As `ip netns pids`, without a process for it. A zombie has no namespace any more and is not listed.
     """
-    try:
-        inode = path(name).stat().st_ino
-    except FileNotFoundError:
+    inode = identity(name)
+    if inode is None:
         return []
     found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):

@@ -73,10 +73,14 @@ class Lab:
         with self._locked():
             self._down()
             state = _State(list(demo.segments), [str(address) for address in demo.service])
-            self._save(state)
+            used = not (bare or fresh or any(unit.blank for unit in self.units.values()))
             if not bare:
                 self._prepare(demo, fresh, reconfigure)
-            self.network.build(demo.service[0], state.faults)
+            if used and not reconfigure:  # the units are what they were, whatever the demo would be
+                state.segments = self._load().segments
+                state.service = self.units["a"].service(state.segments) or state.service
+            self._save(state)
+            self.network.build(IPv4Interface(state.service[0]), state.faults)
             if power:
                 for name in UNITS:
                     self._power_on(name, state, bare)

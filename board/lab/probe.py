@@ -1,29 +1,23 @@
 """How long an address was silent, as the PC sees it: the owner's side of the prober (prober.py).
 
-The prober asks 1,000 times a second and writes into shared memory; here silences are computed from it. A silence
-is only worth as much as the questions asked in it, so every report also says how steadily the prober asked.
+The prober asks 1,000 times a second and writes into shared memory; here silences are computed from it. A
+silence is only worth as much as the questions asked in it, so every report says how steadily it asked.
 """
 
-import contextlib
-import gc
 import itertools
 import mmap
 import os
-import select
-import socket
-import struct
 import subprocess
 import sys
 import time
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import TracebackType
 
-from . import namespace
-from .namespace import LabError
+from . import prober as cell
+from .namespace import PROJECT, LabError
+
 
 @dataclass(frozen=True)
 class Outage:
@@ -77,10 +71,9 @@ class Probe:
             os.ftruncate(descriptor, 8 * cell.CELLS)
             self._cells = memoryview(mmap.mmap(descriptor, 8 * cell.CELLS)).cast("q")
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("lab")), "_probe", str(descriptor), self.netns,
-                 self.address],
-                pass_fds=[descriptor], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE)
+                [sys.executable, "-m", "board.lab.prober", str(descriptor), self.netns, self.address],
+                cwd=PROJECT, pass_fds=[descriptor], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, start_new_session=True)  # Ctrl-C is the owner's to deal with
         finally:
             os.close(descriptor)
         deadline = time.monotonic() + patience
@@ -168,8 +161,9 @@ class Probe:
 
     def report(self, since: float | None = None, until: float | None = None) -> Report:
         """Silence of the window; counts and rate of the whole run."""
-        lasted = (self._cells[cell.LAST_SENT] - self._cells[cell.STARTED]) / 1e9
+        cells = self._cells
+        lasted = (cells[cell.LAST_SENT] - cells[cell.STARTED]) / 1e9
         return Report(
-            self.longest_silence(since, until), self._cells[cell.SENT], self._cells[cell.REPLIES],
-            self._cells[cell.DUPLICATES], (self._cells[cell.SENT] - 1) / lasted if lasted else 0.0, self.longest_send_gap(since, until),
-            bool(self._cells[cell.REAL_TIME]))
+            self.longest_silence(since, until), cells[cell.SENT], cells[cell.REPLIES], cells[cell.DUPLICATES],
+            (cells[cell.SENT] - 1) / lasted if lasted else 0.0, self.longest_send_gap(since, until),
+            bool(cells[cell.REAL_TIME]))

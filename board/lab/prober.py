@@ -1,6 +1,6 @@
 """The probing process: `python -m board.lab.prober FD NAMESPACE ADDRESS`, 1,000 ICMP echo requests a second.
 
-It runs inside the PC's namespace, at real-time priority when permitted (the lowest one, below any engine), and
+It runs inside the PC's namespace, at real-time priority when permitted (the lowest, below any engine), and
 writes into memory shared with its owner, so that no disk and no pipe delays it. Requests leave on an absolute
 schedule of CLOCK_MONOTONIC; one that is late is skipped, never sent in a burst, and every gap of the prober's
 own is recorded.
@@ -114,7 +114,7 @@ class _Prober:
         short = number & 0xFFFF
         packet = bytearray(_ECHO.pack(8, 0, 0, self._identifier, short, self._nonce, number))
         struct.pack_into("!H", packet, 2, _checksum(packet))
-        with contextlib.suppress(OSError):  # no route or neighbour: asked and not answered, as is to be measured
+        with contextlib.suppress(OSError):  # no route or neighbour: asked, and not answered
             self._sock.send(packet)
         cells[LAST_SENT] = now
         cells[SENT] = number + 1

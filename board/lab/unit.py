@@ -103,6 +103,11 @@ class Unit:
         except ValueError:
             raise LabError(f"qx {applet} did not print JSON") from None
 
+    def service(self, segments: Sequence[str]) -> list[str]:
+        """The service addresses with prefix length that the unit is set to, needs no daemon."""
+        told = (self.qx(["get", f"network.{segment}.address"]).stdout.strip() for segment in segments)
+        return [address for address in told if "/" in address]
+
     def _run(self, applet: str, *arguments: str) -> None:
         done = self.qx([applet, *arguments], 30.0)
         if done.returncode:

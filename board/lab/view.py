@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from . import namespace
 from .network import UNITS
 from .pair import Lab
 from .probe import Outage
@@ -30,10 +31,9 @@ _COLOURS = {"master": "32;1", "backup": "36", "fault": "31;1", "starting": "33",
 # ── from what was seen to text ──
 
 
-def _since(value: Any) -> str:
-    """The time of day of an ISO 8601 time; anything else as it is."""
-    text = str(value or "")
-    return text[11:19] if len(text) >= 19 and text[10:11] in ("T", " ") else text
+def _clock(value: Any) -> str:
+    """A wall clock time in seconds as the time of day; nothing else is shown."""
+    return time.strftime("%H:%M:%S", time.localtime(value)) if isinstance(value, int | float) else ""
 
 
 def _words(value: Any) -> str:
@@ -43,12 +43,10 @@ def _words(value: Any) -> str:
 
 
 def event_line(event: Any) -> str:
-    """One event in a line, whatever fields it has."""
+    """One event of `qx events --json` in a line."""
     record = mapping(event)
-    moment = _since(record.get("time") or record.get("at"))
-    name = record.get("event") or record.get("name") or ""
-    text = record.get("text") or record.get("message") or record.get("detail") or ""
-    return " ".join(str(part) for part in (moment, name, text) if part) or str(event)
+    told = ": ".join(str(record[key]) for key in ("name", "description") if record.get(key))
+    return f"{_clock(record.get('time'))} {told}".strip()
 
 
 def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
@@ -62,15 +60,15 @@ def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
     held = "  ".join(f"{address}@{name}" for address, name in
                      mapping(status.get("service_addresses")).items())
     described = " ".join(str(peer[key]) for key in ("state", "mode", "serial", "firmware") if peer.get(key))
-    sent, received = (next((counters[key] for key in keys if key in counters), "-")
-                      for keys in (("sent", "advertisements_sent"), ("received", "advertisements_received")))
     return [
         (f"unit {unit}", str(qx.get("serial") or "")),
         ("role", f"{seen.role}{mode}"),
-        ("since", _since(qx.get("since"))),
+        ("since", _clock(qx.get("since"))),
+        ("why", str(qx.get("why") or "")),
         ("links", links),
-        ("holds", held or "no service address"),
-        ("VRRP", f"{vrrp.get('state', '-')}  sent {sent}  received {received}"),
+        ("holds", held or ("no service address" if status.get("powered") else "")),
+        ("VRRP", f"{vrrp.get('state', '-')}  sent {counters.get('adverts_sent', '-')}"
+                 f"  received {counters.get('adverts_received', '-')}"),
         ("peer", described or "-"),
         ("sync", f"revision {sync.get('revision', '-')}  peer {sync.get('peer_revision', '-')}  "
                  f"age {sync.get('age_s', '-')} s"),
@@ -103,7 +101,7 @@ def page(seen: dict[str, Seen], outage: str, notice: str, width: int, height: in
     lines = [" │ ".join(cell(*entry) for entry in pair) for pair in pairs]
     lines.append("─" * min(width, 2 * column + 3))
     for place in range(EVENTS_SHOWN):
-        texts = [event_line(seen[unit].events[place]) if place < len(seen[unit].events) else ""
+        texts = [event_line(seen[unit].events[-1 - place]) if place < len(seen[unit].events) else ""
                  for unit in UNITS]
         lines.append(" │ ".join(text[:column].ljust(column) for text in texts))
     lines.append("─" * min(width, 2 * column + 3))
@@ -114,8 +112,9 @@ def page(seen: dict[str, Seen], outage: str, notice: str, width: int, height: in
 def change_line(unit: str, seen: Seen) -> str:
     """What of a unit is worth a line when it changes: no counters, no ages."""
     shown = dict(rows(unit, seen))
-    kept = ("role", "links", "holds", "peer", "mismatches", "says")
-    return f"{unit}: " + "; ".join(f"{key} {shown[key]}" for key in kept if shown[key] not in ("", "-", "none"))
+    kept = ("role", "why", "links", "holds", "peer", "mismatches", "says")
+    told = (f"{key} {shown[key]}" for key in kept if shown[key] not in ("", "-", "none"))
+    return f"{unit}: " + "; ".join(told)
 
 
 # ── the terminal ──
@@ -170,6 +169,8 @@ def _ended(_number: int, _frame: FrameType | None) -> None:
 def watch(lab: Lab) -> None:
     """Show the lab until Ctrl-C, q, SIGTERM or a hang-up; then take it down."""
     before = {number: signal.signal(number, _ended) for number in (signal.SIGTERM, signal.SIGHUP)}
+    pc = lab.network.name("pc")
+    shown = namespace.identity(pc)
     try:
         with Watcher(lab) as watcher:
             if sys.stdin.isatty() and sys.stdout.isatty():
@@ -183,7 +184,8 @@ def watch(lab: Lab) -> None:
         for number in before:  # a second signal must not leave half a lab behind
             signal.signal(number, signal.SIG_IGN)
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        lab.down()
+        if namespace.identity(pc) == shown:  # else it was taken down, or built anew, in another terminal
+            lab.down()
         signal.signal(signal.SIGINT, interrupt)
         for number, handler in before.items():
             signal.signal(number, handler)

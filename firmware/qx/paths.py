@@ -7,6 +7,9 @@ because `qx status` starts through here and dataclasses and pathlib cost more th
 
 from __future__ import annotations
 
+IDENTITY = "data/qx/identity.toml"
+CONTROL_SOCKET = "run/qx/control.sock"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
@@ -64,7 +67,7 @@ class Paths:
     @property
     def identity(self) -> Path:
         """Serial and model. Its presence is what makes a root provisioned."""
-        return self._path("data/qx/identity.toml")
+        return self._path(IDENTITY)
 
     @property
     def settings_db(self) -> Path:
@@ -90,7 +93,7 @@ class Paths:
 
     @property
     def control_socket(self) -> Path:
-        return self._path("run/qx/control.sock")
+        return self._path(CONTROL_SOCKET)
 
     @property
     def guardian_pid(self) -> Path:

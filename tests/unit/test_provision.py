@@ -63,10 +63,27 @@ def test_data_without_an_identity_is_not_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("model", "qx100"), ("model", ""), ("serial", ""), ("serial", "A" * 25), ("serial", "QX 1"), ("serial", "QX/1"),
-     ("serial", "QX1\n"), ("serial", "Ä1"), ("board", "virt"), ("lan", "a" * 16), ("lan", "eth/0"), ("lan", "."),
-     ("lan", "eth 0"), ("lan", "eth:0"), ("lan", "ä" * 8), ("wan", ".."), ("wan", "lan0"), ("wan", "a\x00b")],
-)  # fmt: skip
+    [
+        ("model", "qx100"),
+        ("model", ""),
+        ("serial", ""),
+        ("serial", "A" * 25),
+        ("serial", "QX 1"),
+        ("serial", "QX/1"),
+        ("serial", "QX1\n"),
+        ("serial", "Ä1"),
+        ("board", "virt"),
+        ("lan", "a" * 16),
+        ("lan", "eth/0"),
+        ("lan", "."),
+        ("lan", "eth 0"),
+        ("lan", "eth:0"),
+        ("lan", "ä" * 8),
+        ("wan", ".."),
+        ("wan", "lan0"),
+        ("wan", "a\x00b"),
+    ],
+)
 def test_bad_options_are_named(tmp_path: Path, field: str, value: str) -> None:
     """Bad input: the field and what was expected; nothing is made."""
     with pytest.raises(Refusal) as caught:
@@ -133,10 +150,16 @@ def test_an_interrupted_provision_is_no_unit_and_can_be_repeated(
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("", "name"), ("name = 1", "name"), ("x", "TOML"), ("name='a'\nkind='b'\nlan='c'", "kind"),
-     ("name='a'\nkind='lab'\nlan='e/0'", "lan"), ("name='a'\nkind='lab'\nlan='e'\nwan='e'", "wan"),
-     ("name='a'\nkind='lab'\nlan='e'\nwan=3", "wan")],
-)  # fmt: skip
+    [
+        ("", "name"),
+        ("name = 1", "name"),
+        ("x", "TOML"),
+        ("name='a'\nkind='b'\nlan='c'", "kind"),
+        ("name='a'\nkind='lab'\nlan='e/0'", "lan"),
+        ("name='a'\nkind='lab'\nlan='e'\nwan='e'", "wan"),
+        ("name='a'\nkind='lab'\nlan='e'\nwan=3", "wan"),
+    ],
+)
 def test_a_bad_board_file_is_named(tmp_path: Path, text: str, named: str) -> None:
     """Bad input: file and field."""
     paths = Paths(tmp_path)

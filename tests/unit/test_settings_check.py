@@ -10,9 +10,12 @@ from qx.settings.check import BadSettings, read_changes, validate
 from qx.settings.view import Settings
 
 PAIR = {
-    "redundancy.enabled": "true", "redundancy.group_id": "18", "redundancy.virtual_ip": "10.77.0.1/24",
-    "redundancy.peer_virtual_ip": "10.77.0.2", "network.lan.address": "10.77.0.100/24",
-}  # fmt: skip
+    "redundancy.enabled": "true",
+    "redundancy.group_id": "18",
+    "redundancy.virtual_ip": "10.77.0.1/24",
+    "redundancy.peer_virtual_ip": "10.77.0.2",
+    "network.lan.address": "10.77.0.100/24",
+}
 
 
 def after(changes: dict[str, str], model: str = "qx200") -> Settings:
@@ -62,9 +65,15 @@ def test_the_edges_of_the_subnet_are_usable(good: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "why"),
-    [("10.77.0.0/24", "network address"), ("10.77.0.255/24", "broadcast address"), ("127.0.0.1/8", "loopback"),
-     ("224.0.0.18/24", "multicast"), ("0.0.0.1/8", "this network"), ("240.0.0.1/8", "reserved")],
-)  # fmt: skip
+    [
+        ("10.77.0.0/24", "network address"),
+        ("10.77.0.255/24", "broadcast address"),
+        ("127.0.0.1/8", "loopback"),
+        ("224.0.0.18/24", "multicast"),
+        ("0.0.0.1/8", "this network"),
+        ("240.0.0.1/8", "reserved"),
+    ],
+)
 @pytest.mark.parametrize("field", ["redundancy.virtual_ip", "network.lan.address", "network.wan.address"])
 def test_no_host_can_have_these(field: str, address: str, why: str) -> None:
     """Bad input: addresses that no host can have, by name, with redundancy on or off."""
@@ -103,9 +112,14 @@ def test_lan_and_wan_do_not_overlap(wan: str) -> None:
 
 @pytest.mark.parametrize(
     ("gateway", "expected"),
-    [("10.77.1.1", "expected an address in 10.77.0.0/24"), ("10.77.0.100", "network.lan.address itself"),
-     ("10.77.0.255", "broadcast"), ("10.77.0.1", "redundancy.virtual_ip"), ("10.77.0.2", "redundancy.peer_virtual_ip")],
-)  # fmt: skip
+    [
+        ("10.77.1.1", "expected an address in 10.77.0.0/24"),
+        ("10.77.0.100", "network.lan.address itself"),
+        ("10.77.0.255", "broadcast"),
+        ("10.77.0.1", "redundancy.virtual_ip"),
+        ("10.77.0.2", "redundancy.peer_virtual_ip"),
+    ],
+)
 def test_a_gateway_is_another_host_of_its_subnet(gateway: str, expected: str) -> None:
     """Bad input: in the subnet of its address, and a router."""
     assert expected in errors(PAIR | {"network.lan.gateway": gateway})["network.lan.gateway"]
@@ -123,15 +137,25 @@ def test_a_gateway_needs_an_address_of_its_port() -> None:
 
 @pytest.mark.parametrize(
     ("version", "interval", "good"),
-    [("2", "1", True), ("2", "255", True), ("2", "0.99", False), ("2", "1.5", False), ("2", "0.01", False),
-     ("3", "0.01", True), ("3", "40.95", True), ("3", "40.96", False), ("3", "255", False)],
-)  # fmt: skip
+    [
+        ("2", "1", True),
+        ("2", "255", True),
+        ("2", "0.99", False),
+        ("2", "1.5", False),
+        ("2", "0.01", False),
+        ("3", "0.01", True),
+        ("3", "40.95", True),
+        ("3", "40.96", False),
+        ("3", "255", False),
+    ],
+)
 def test_the_interval_fits_the_version(version: str, interval: str, good: bool) -> None:
     """R2: version 2 whole seconds 1-255, version 3 0.01-40.95; in one transaction in either order."""
     path = "redundancy.advertisement_interval"
     for changes in (
-        {"redundancy.vrrp_version": version, path: interval}, {path: interval, "redundancy.vrrp_version": version}
-    ):  # fmt: skip
+        {"redundancy.vrrp_version": version, path: interval},
+        {path: interval, "redundancy.vrrp_version": version},
+    ):
         if good:
             assert after(changes).text(path) == interval
         else:

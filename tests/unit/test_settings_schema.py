@@ -25,29 +25,57 @@ def read(path: str, text: str, of: Settings = QX200) -> object:
     ("path", "good", "bad"),
     [
         ("redundancy.enabled", ["true", "false"], ["True", "1", "yes", ""]),
-        ("redundancy.group_id", ["1", "255"], ["0", "256", "-1", "+5", "1.0", "٣", "", " 5", "5 ", "1_0", "9" * 5000]),
-        ("redundancy.virtual_ip", ["10.77.0.1/24", "10.0.0.1/8", "10.0.0.1/30", ""],
-         ["10.77.0.1", "10.77.0.1/7", "10.77.0.1/31", "10.77.0.256/24", "10.77.0/24", "10.77.0.1/255.255.255.0",
-          "::1/64", "a/24", "10.77.0.01/24", "10.77.0.1/024", "dhcp"]),
+        (
+            "redundancy.group_id",
+            ["1", "255"],
+            ["0", "256", "-1", "+5", "1.0", "٣", "", " 5", "1_0", "9" * 5000],
+        ),
+        (
+            "redundancy.virtual_ip",
+            ["10.77.0.1/24", "10.0.0.1/8", "10.0.0.1/30", ""],
+            [
+                "10.77.0.1",
+                "10.77.0.1/7",
+                "10.77.0.1/31",
+                "10.77.0.256/24",
+                "10.77.0/24",
+                "10.77.0.1/255.255.255.0",
+                "::1/64",
+                "a/24",
+                "10.77.0.01/24",
+                "10.77.0.1/024",
+                "dhcp",
+            ],
+        ),
         ("redundancy.peer_virtual_ip", ["10.77.0.2", ""], ["10.77.0.2/24", "10.77.0", "peer", "167772161"]),
         ("redundancy.sync_interval", ["1", "60", "86400"], ["0", "86401", "1.5"]),
         ("redundancy.backup_gui_port", ["1", "7777", "65535"], ["0", "65536"]),
         ("redundancy.backup_mode", ["active", "passive"], ["Active", "none", ""]),
         ("redundancy.vrrp_version", ["2", "3"], ["1", "4"]),
-        ("redundancy.advertisement_interval", ["0.01", "1", "40.95", "255"],
-         ["0", "0.00", "0.001", "0.009", "255.01", "-1", "1e2", ".5", "1.", "", "nan"]),
+        (
+            "redundancy.advertisement_interval",
+            ["0.01", "1", "40.95", "255"],
+            ["0", "0.00", "0.001", "0.009", "255.01", "-1", "1e2", ".5", "1.", "", "nan"],
+        ),
         ("redundancy.virtual_mac", ["true"], ["on"]),
         ("redundancy.accept_from", ["auto", "any", "peer"], ["none"]),
         ("redundancy.wan_tracking", ["false"], ["0"]),
         ("network.lan.address", ["10.77.0.100/24", "dhcp"], ["", "pppoe", "10.77.0.100"]),
         ("network.wan.address", ["198.51.100.2/29", "dhcp", "pppoe", ""], ["static"]),
-        ("network.dns", ["", "9.9.9.9", "1.1.1.1,9.9.9.9,8.8.8.8"],
-         ["dns.example", "1.1.1.1,", "1.1.1.1,1.1.1.1", "1.1.1.1,9.9.9.9,8.8.8.8,8.8.4.4"]),
-        ("network.ntp", ["", "pool.example,10.0.0.1", "a,b,c,d"], ["a,b,c,d,e", "-a", "a..b", "1.2.3", "a b"]),
+        (
+            "network.dns",
+            ["", "9.9.9.9", "1.1.1.1,9.9.9.9,8.8.8.8"],
+            ["dns.example", "1.1.1.1,", "1.1.1.1,1.1.1.1", "1.1.1.1,9.9.9.9,8.8.8.8,8.8.4.4"],
+        ),
+        (
+            "network.ntp",
+            ["", "pool.example,10.0.0.1", "a,b,c,d"],
+            ["a,b,c,d,e", "-a", "a..b", "1.2.3", "a b"],
+        ),
         ("phone_reboot.policy", ["unreachable", "all", "none"], ["some"]),
         ("phone_reboot.pace", ["0.1", "1", "60"], ["0.09", "60.01"]),
     ],
-)  # fmt: skip
+)
 def test_each_setting_takes_its_range_and_names_itself_otherwise(
     path: str, good: list[str], bad: list[str]
 ) -> None:
@@ -98,9 +126,13 @@ def test_a_model_without_it_refuses_by_name(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "near"),
-    [("redundancy.group", "redundancy.group_id"), ("group_id", "redundancy.group_id"),
-     ("redundancy.virtual_ipp", "redundancy.virtual_ip"), ("network.lan.adress", "network.lan.address")],
-)  # fmt: skip
+    [
+        ("redundancy.group", "redundancy.group_id"),
+        ("group_id", "redundancy.group_id"),
+        ("redundancy.virtual_ipp", "redundancy.virtual_ip"),
+        ("network.lan.adress", "network.lan.address"),
+    ],
+)
 def test_an_unknown_path_is_named_with_near_ones(path: str, near: str) -> None:
     """Bad input: a mistyped path is told what it may have meant."""
     with pytest.raises(BadSettings) as caught:
@@ -129,9 +161,13 @@ def test_scopes_follow_r13() -> None:
         "redundancy.backup_mode",
     }
     pair = {
-        "redundancy.group_id", "redundancy.vrrp_version", "redundancy.advertisement_interval",
-        "redundancy.virtual_mac", "network.lan.address", "network.wan.address",
-    }  # fmt: skip
+        "redundancy.group_id",
+        "redundancy.vrrp_version",
+        "redundancy.advertisement_interval",
+        "redundancy.virtual_mac",
+        "network.lan.address",
+        "network.wan.address",
+    }
     by_scope: dict[str, set[str]] = {"unit": set(), "pair": set(), "shared": set()}
     for setting in SCHEMA.on(MODELS["qx200"]):
         by_scope[setting.scope].add(setting.path)
@@ -163,8 +199,16 @@ def test_intervals_are_kept_exactly(centiseconds: int) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Bad input: no text makes a type raise anything but BadValue, and what is read is printed alike."""
-    for kind in (Flag(), Whole(0, 9), Seconds(1, 9), Choice(("a", "b")), Text(0, 9), Address(("dhcp",)), Host(),
-                 Servers(3, names=True)):  # fmt: skip
+    for kind in (
+        Flag(),
+        Whole(0, 9),
+        Seconds(1, 9),
+        Choice(("a", "b")),
+        Text(0, 9),
+        Address(("dhcp",)),
+        Host(),
+        Servers(3, names=True),
+    ):
         try:
             value = kind.parse(text)
         except BadValue as error:
@@ -180,13 +224,24 @@ def test_a_plain_value_of_another_type_is_refused(value: object) -> None:
         accept(Whole(1, 255), value)  # type: ignore[arg-type]
 
 
+def test_a_one_is_no_true() -> None:
+    """Bad input: types are kept apart also where Python holds their values equal."""
+    with pytest.raises(BadValue):
+        accept(Flag(), 1)
+    assert accept(Flag(), True) is True
+
+
 def test_keyed_tables_hold_rows() -> None:
     """Seam of the next issue: a path with a key, its own rules for the key, rows listed in order."""
     schema = Schema(
-        [Setting("extensions.<number>.name", Text(1, 40), "", "Name", "Shown.", "shared"),
-         Setting("extensions.<number>.password", Text(4, 40), None, "Password", "Kept.", "shared", secret=True)],
+        [
+            Setting("extensions.<number>.name", Text(1, 40), "", "Name", "Shown.", "shared"),
+            Setting(
+                "extensions.<number>.password", Text(4, 40), None, "Password", "Kept.", "shared", secret=True
+            ),
+        ],
         {"<number>": Key("[0-9]{2,6}", "2 to 6 digits")},
-    )  # fmt: skip
+    )
     some = Settings(MODELS["qx50"], {"extensions.102.name": "Bo", "extensions.101.name": "Al"}, schema)
     assert list(some.paths("extensions")) == ["extensions.101.name", "extensions.102.name"]
     assert list(some.paths("extensions.101")) == ["extensions.101.name"]

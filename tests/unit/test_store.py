@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store: one commit is all or nothing, durable, by one process at a time (R2, R13, R16 in its beginnings)."""
+"""The store: one commit is all or nothing, durable, by one process at a time (R2, R13, R16)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_commit_is_all_or_nothing(file: Path) -> None:
 
 
 def test_a_failure_half_way_rolls_back(file: Path) -> None:
-    """All or nothing also when SQLite fails in the middle; afterwards no write is taken (fsync is not retried)."""
+    """All or nothing when SQLite fails in the middle; no write is taken afterwards."""
     with Store(file, QX200) as store:
         store._db.execute(
             "CREATE TEMP TRIGGER fail BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'cut'); END"
@@ -121,14 +121,15 @@ def test_unit_state_survives_and_is_put_together(file: Path) -> None:
 def test_a_second_process_is_told_that_it_is_in_use(file: Path) -> None:
     """A second daemon on the same root: one line that names the file."""
     code = (
-        "import sys; from pathlib import Path; from qx.settings.store import Store; from qx.model import MODELS\n"
+        "import sys; from pathlib import Path\n"
+        "from qx.settings.store import Store; from qx.model import MODELS\n"
         "try: Store(Path(sys.argv[1]), MODELS['qx200'], wait=0.1)\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with Store(file, QX200):
         said = subprocess.run(
-            [sys.executable, "-c", code, file], capture_output=True, text=True, env=environment
+            [sys.executable, "-c", code, file], check=True, capture_output=True, text=True, env=environment
         )
     assert said.stdout == f"StoreBusy {file}: in use by another process; expected to be its only user\n"
     assert not file.with_name("settings.db-shm").exists()
@@ -180,8 +181,8 @@ def test_a_newer_format_is_refused_by_name(file: Path) -> None:
 def _commit_for_ever(file: Path, told: int) -> None:
     with Store(file, QX200) as store:
         for number in range(1, 1_000_000):
-            store.commit({"redundancy.sync_interval": number % 86400 + 1, "redundancy.group_id": number % 255 + 1},
-                         "test", "set")  # fmt: skip
+            both = {"redundancy.sync_interval": number % 86400 + 1, "redundancy.group_id": number % 255 + 1}
+            store.commit(both, "test", "set")
             os.write(told, number.to_bytes(4, "big"))
 
 

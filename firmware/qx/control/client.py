@@ -11,6 +11,7 @@ import _socket
 import os
 
 from ..errors import NoDaemon, NotProvisioned, Refusal, WrongUsage
+from ..paths import CONTROL_SOCKET, IDENTITY
 from . import protocol
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ def _exchange(
 
 
 def _connect(paths: Paths) -> _socket.socket:
-    path = paths.text(protocol.SOCKET)
+    path = paths.text(CONTROL_SOCKET)
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     folder = -1
     try:
@@ -83,7 +84,7 @@ def _connect(paths: Paths) -> _socket.socket:
         raise Refusal(f"the daemon took no connection within {CONNECT:g} s") from None
     except OSError as error:
         sock.close()
-        raise Refusal(f"{paths.text(protocol.SOCKET)}: {error.strerror or error}") from None
+        raise Refusal(f"{paths.text(CONTROL_SOCKET)}: {error.strerror or error}") from None
     finally:
         if folder >= 0:
             os.close(folder)
@@ -93,9 +94,9 @@ def _connect(paths: Paths) -> _socket.socket:
 def _absent(paths: Paths) -> Refusal:
     """Why nobody answers: no unit, or a unit whose daemon does not run."""
     root = paths.text("").rstrip("/") or "/"
-    if not os.access(paths.text("data/qx/identity.toml"), os.F_OK):
+    if not os.access(paths.text(IDENTITY), os.F_OK):
         return NotProvisioned(
-            f"{paths.text('data/qx/identity.toml')}: not found: {root} is not provisioned; "
+            f"{paths.text(IDENTITY)}: not found: {root} is not provisioned; "
             "run `qx provision --root DIR --model MODEL --serial SERIAL` first"
         )
     return NoDaemon(f"no daemon runs on {root}; expected `qx daemon` to be running there")

@@ -20,7 +20,6 @@ HEADER = 4  # octets
 REQUEST_MAX = 1 << 20  # a transaction over 2,000 extensions is some 200 kB
 REPLY_MAX = 16 << 20
 
-SOCKET = "run/qx/control.sock"
 SOCKET_PATH_MAX = 100  # octets; sun_path holds 108 with its end
 
 
