@@ -102,6 +102,29 @@ $(HOST)/module/_qx.abi3.so: $(MODULE_OBJECTS) $(HOST)/obj/_qx.o
 .PHONY: module
 module: $(HOST)/module/_qx.abi3.so ## the C extension as an importable module, for tests
 
+# --- the main job -----------------------------------------------------------------------------------
+.PHONY: run
+run: $(OUT)/.lab-packages build ## two units side by side, live; pull plugs from a second terminal
+	@board/lab/lab up --watch
+
+# --- tests ------------------------------------------------------------------------------------------
+TESTS ?=
+
+.PHONY: test
+test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
+	@$(PY) -m pytest $(or $(TESTS),tests)
+
+.PHONY: lint
+lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruff, pyright, clang-format
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check -q .
+	@clang-format-14 --dry-run -Werror cext/*.[ch] tests/fuzz/*.c
+	@$(VENV)/bin/pyright
+
+.PHONY: clean
+clean: ## remove everything that was built (the roots of the lab as well)
+	rm -rf $(OUT)
+
 # --- the C extension under AddressSanitizer and UBSan -------------------------------------------------
 # The same unit tests with another module. pytest's own `pythonpath` would put the plain one first, so it is
 # given anew. PYTHONMALLOC=malloc: each cffi block is a block of its own, with red zones at its ends.
@@ -116,7 +139,7 @@ $(SANITIZED): $(HOST)/_qx.c $(SANITIZED_SOURCES) $(wildcard cext/*.h) $(OUT)/.te
 sanitize: $(SANITIZED) ## the unit tests with the C extension under AddressSanitizer and UBSan
 	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 \
 	  ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	  $(PY) -m pytest -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(TESTS),tests/unit)
+	  $(PY) -m pytest -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),tests/unit)
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

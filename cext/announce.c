@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "announce.h"
 
-#define MS 1000000LL
+#define MS     1000000LL
 #define SECOND (1000 * MS)
 
 /* After becoming Master, from its moment on. Then once a minute. */

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 struct qx_announce {
-    int64_t since;  /* when the sequence began; 0: none runs */
-    int64_t due;    /* the next set; 0: none */
-    int64_t sent;   /* the last set */
+    int64_t since; /* when the sequence began; 0: none runs */
+    int64_t due;   /* the next set; 0: none */
+    int64_t sent;  /* the last set */
     uint8_t step;
 };
 

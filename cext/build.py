@@ -43,7 +43,7 @@ def binding() -> cffi.FFI:
 
 def main() -> int:
     if len(sys.argv) != 3 or sys.argv[1] != "emit":
-        print(__doc__.splitlines()[-1], file=sys.stderr)
+        print(str(__doc__).splitlines()[-1], file=sys.stderr)
         return 2
     binding().emit_c_code(sys.argv[2])
     return 0

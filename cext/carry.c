@@ -79,7 +79,8 @@ void qx_carry_announce(struct qx_engine *engine) {
         if (!engine->held[i])
             continue;
         size_t length = qx_frame_announce(frame, service->mac, service->address.address);
-        if (send_frame(engine->setup.arp[port_of(engine, service)], service->parent, ETH_P_ARP, frame, length) == 0)
+        if (send_frame(engine->setup.arp[port_of(engine, service)], service->parent, ETH_P_ARP, frame,
+                       length) == 0)
             engine->status.announces_sent++;
     }
 }

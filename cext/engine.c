@@ -233,8 +233,8 @@ static void probes(struct qx_engine *engine, int64_t now) {
     }
     const struct qx_probe *lan = &engine->probes[QX_PROBE_LAN], *wan = &engine->probes[QX_PROBE_WAN];
     bool wan_free = wan->state == QX_PROBE_CLEAR || wan->state == QX_PROBE_IDLE;
-    if (engine->setup.plan.group && engine->group.service != QX_SERVICE_FREE && lan->state == QX_PROBE_CLEAR &&
-        wan_free)
+    if (engine->setup.plan.group && engine->group.service != QX_SERVICE_FREE &&
+        lan->state == QX_PROBE_CLEAR && wan_free)
         qx_group_service(&engine->group, now, QX_SERVICE_FREE);
 }
 
@@ -455,7 +455,8 @@ int qx_engine_start(const char *run, char *error) {
 
 static void set_hang_limit(struct qx_engine *engine, const struct qx_plan *plan) {
     uint32_t limit = 100; /* ms */
-    /* Without real-time priority a busy machine keeps the loop from its time; the promise is two intervals. */
+    /* Without real-time priority a busy machine keeps the loop from its time; the promise is two intervals.
+     */
     if (!engine->status.realtime && plan->group && plan->interval_cs * 20 > limit)
         limit = plan->interval_cs * 20;
     if (!engine->status.realtime && limit < 2000 && (!plan->group || plan->interval_cs >= 100))
@@ -470,7 +471,8 @@ int qx_engine_attach(const struct qx_plan *plan, char *error) {
         ask(engine, plan->resume ? QX_REQUEST_QUIET : QX_REQUEST_DETACH);
         qx_setup_clear(&engine->setup, &engine->journal, &engine->preparing, false);
     } else if (!plan->resume) {
-        qx_journal_undo(&engine->journal, QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL, &engine->preparing);
+        qx_journal_undo(&engine->journal, QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL,
+                        &engine->preparing);
     }
     int failed = qx_setup_make(&setup, plan, &engine->journal, &engine->preparing, error);
     if (failed) {

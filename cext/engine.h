@@ -12,22 +12,22 @@
 
 #include "hello.h"
 
-#define QX_ERROR 512
+#define QX_ERROR        512
 #define QX_REASON_COUNT 21 /* QX_REASONS, for C's arrays and cffi's */
 
 /* What the unit is to be on its interfaces. Addresses are in host order, 0 for none. */
 struct qx_plan {
-    bool group;            /* takes part in a redundancy group; else a standalone unit */
-    bool resume;           /* was Master a moment ago and still holds the addresses */
+    bool group;  /* takes part in a redundancy group; else a standalone unit */
+    bool resume; /* was Master a moment ago and still holds the addresses */
     bool passive;
-    bool hold;             /* standalone: claim the service addresses (a group's Master always does) */
+    bool hold; /* standalone: claim the service addresses (a group's Master always does) */
     char lan[16];
-    char wan[16];          /* empty: no WAN port */
+    char wan[16]; /* empty: no WAN port */
     uint8_t version;
     uint8_t vrid;
     uint32_t interval_cs;
     bool virtual_mac;
-    bool only_peer;        /* advertisements of others are counted and named, not followed */
+    bool only_peer; /* advertisements of others are counted and named, not followed */
     bool wan_tracking;
     bool rfc9568_checksum;
     uint32_t virtual_ip;
@@ -89,13 +89,13 @@ struct qx_status {
     uint32_t parameter_theirs;
     bool link;
     bool wan_link;
-    bool ready;    /* our Virtual IP is there */
-    bool holding;  /* the service addresses are there */
+    bool ready;   /* our Virtual IP is there */
+    bool holding; /* the service addresses are there */
     bool armed;
     bool peer_active;
     int64_t since;
     int64_t master_interval;
-    uint32_t master;       /* source of the last accepted advertisement */
+    uint32_t master; /* source of the last accepted advertisement */
     uint8_t master_priority;
     int64_t master_heard;
     int64_t hello_seen;    /* 0: never */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* engine_state: what the parts of the engine share: the loop (engine.c), what arrives (hear.c), what is
- * carried out (carry.c), what is renewed (keep.c), and the queue to Python (tell.c). All of it belongs to the engine's thread, but for
- * the fields marked _Atomic and the hand-over in `request`.
+ * carried out (carry.c), what is renewed (keep.c), and the queue to Python (tell.c). All of it belongs to the
+ * engine's thread, but for the fields marked _Atomic and the hand-over in `request`.
  */
 #pragma once
 #include <pthread.h>
@@ -19,7 +19,7 @@
 enum { QX_EVENTS = 256 /* a power of two */, QX_PROBES = 3 /* Virtual IP, LAN service, WAN service */ };
 enum { QX_PROBE_VIRTUAL, QX_PROBE_LAN, QX_PROBE_WAN };
 
-#define QX_MS 1000000LL
+#define QX_MS     1000000LL
 #define QX_SECOND (1000 * QX_MS)
 
 enum qx_request { QX_REQUEST_NONE, QX_REQUEST_ATTACH, QX_REQUEST_DETACH, QX_REQUEST_QUIET, QX_REQUEST_END };
@@ -27,12 +27,12 @@ enum { QX_ORDER_RELEASE = 1, QX_ORDER_PROMOTE = 2 };
 
 struct qx_engine {
     pthread_t thread;
-    struct qx_journal journal;  /* the caller's thread's */
+    struct qx_journal journal;   /* the caller's thread's */
     struct qx_netlink preparing; /* likewise */
     struct qx_estate *estate;
     int epoll;
-    int wake;    /* eventfd: a word from Python */
-    int notify;  /* eventfd: events for Python */
+    int wake;   /* eventfd: a word from Python */
+    int notify; /* eventfd: events for Python */
     struct qx_netlink netlink;
     struct qx_netlink watch;
     /* the keeper's thread */
@@ -61,7 +61,7 @@ struct qx_engine {
     struct qx_probe probes[QX_PROBES];
     bool held[QX_SERVICES]; /* the service's address is on its interface */
     int64_t hello_at;
-    int64_t answered;  /* our last advertisement that answered a lower one */
+    int64_t answered; /* our last advertisement that answered a lower one */
     int64_t conflict_told;
     int64_t refused_told[QX_REASON_COUNT];
     int64_t foreign_told;

@@ -18,19 +18,19 @@ enum { QX_SERVICES = 2 /* the LAN's is always there and first, the WAN's second 
 _Static_assert(QX_FRAME >= 14 + QX_ADVERT_MAX, "an advertisement with its Ethernet header fits a frame");
 
 struct qx_service {
-    int parent;       /* index of the port */
-    int device;       /* that holds the address: the port or the macvlan */
-    bool macvlan;     /* device is down while the address is not held */
-    uint8_t mac[6];   /* that answers for the address */
+    int parent;     /* index of the port */
+    int device;     /* that holds the address: the port or the macvlan */
+    bool macvlan;   /* device is down while the address is not held */
+    uint8_t mac[6]; /* that answers for the address */
     struct qx_address address;
     struct qx_route routes[2];
     uint8_t route_count;
 };
 
 struct qx_holdings {
-    bool holding;        /* the service addresses are on the interfaces */
+    bool holding; /* the service addresses are on the interfaces */
     bool group;
-    int port;            /* where advertisements leave */
+    int port; /* where advertisements leave */
     uint8_t service_count;
     struct qx_service services[QX_SERVICES];
     int64_t interval;    /* ns */
@@ -42,13 +42,13 @@ struct qx_holdings {
 };
 
 struct qx_estate {
-    _Atomic uint64_t beat;         /* counts the engine's rounds */
-    _Atomic uint32_t beating;      /* the engine's thread runs */
-    _Atomic uint32_t hang_ms;      /* without a beat for so long it hangs */
-    _Atomic uint32_t restart;      /* the engine asks to be restarted: the control plane is gone */
-    _Atomic uint32_t kept;         /* the guardian keeps the addresses for the next daemon */
-    _Atomic uint32_t shown;        /* which copy holds */
-    _Atomic uint32_t taken;        /* the next daemon holds them itself */
+    _Atomic uint64_t beat;    /* counts the engine's rounds */
+    _Atomic uint32_t beating; /* the engine's thread runs */
+    _Atomic uint32_t hang_ms; /* without a beat for so long it hangs */
+    _Atomic uint32_t restart; /* the engine asks to be restarted: the control plane is gone */
+    _Atomic uint32_t kept;    /* the guardian keeps the addresses for the next daemon */
+    _Atomic uint32_t shown;   /* which copy holds */
+    _Atomic uint32_t taken;   /* the next daemon holds them itself */
     struct qx_holdings copy[2];
 };
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define QX_ETHERNET_HEADER 14
-#define QX_ARP_FRAME 42 /* the link pads it to 60 */
+#define QX_ARP_FRAME       42 /* the link pads it to 60 */
 
 struct qx_arp {
     uint8_t sender_mac[6];

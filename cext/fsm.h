@@ -28,12 +28,12 @@ struct qx_actions {
 
 struct qx_fsm {
     /* set by the owner of the machine; priority may change while it runs */
-    uint8_t version;       /* 2 or 3 */
-    uint8_t priority;      /* 1-255; 255 owns the address */
-    bool preempt;          /* Preempt_Mode, consulted in Backup only */
-    bool answer_lower;     /* Master: answer a lower advertisement at once (RFC 9568 6.4.3) */
-    uint32_t primary;      /* our primary address, host order */
-    int64_t interval;      /* Advertisement_Interval, ns */
+    uint8_t version;   /* 2 or 3 */
+    uint8_t priority;  /* 1-255; 255 owns the address */
+    bool preempt;      /* Preempt_Mode, consulted in Backup only */
+    bool answer_lower; /* Master: answer a lower advertisement at once (RFC 9568 6.4.3) */
+    uint32_t primary;  /* our primary address, host order */
+    int64_t interval;  /* Advertisement_Interval, ns */
     /* kept by the machine */
     enum qx_state state;
     int64_t master_interval; /* Master_Adver_Interval, ns (version 2: always ours) */

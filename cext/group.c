@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "group.h"
 
-#define MS 1000000LL
-#define SECOND (1000 * MS)
+#define MS            1000000LL
+#define SECOND        (1000 * MS)
 #define PEER_LIFETIME (3 * SECOND) /* the peer counts as down 3 s after its last hello */
-#define WAN_DEBOUNCE SECOND
+#define WAN_DEBOUNCE  SECOND
 
 static int64_t earlier(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -235,7 +235,8 @@ static void hold_back(struct qx_group *group, int64_t now, enum qx_parameter par
 }
 
 static bool goes_before(const struct qx_group *group, uint8_t priority) {
-    return priority > group->fsm.priority || (priority == group->fsm.priority && group->peer > group->fsm.primary);
+    return priority > group->fsm.priority ||
+           (priority == group->fsm.priority && group->peer > group->fsm.primary);
 }
 
 void qx_group_refused(struct qx_group *group, int64_t now, enum qx_parameter parameter, uint32_t theirs,
@@ -248,7 +249,8 @@ void qx_group_refused(struct qx_group *group, int64_t now, enum qx_parameter par
     hold_back(group, now, parameter, theirs, 3 * interval + SECOND, goes_before(group, priority), actions);
 }
 
-void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *hello, struct qx_actions *actions) {
+void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *hello,
+                    struct qx_actions *actions) {
     group->hello = *hello;
     group->hello_seen = now;
     refresh(group, now);
@@ -265,7 +267,8 @@ void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *
         parameter = QX_DIFFERS_INTERVAL;
         theirs = hello->interval_cs;
     }
-    /* Version 3 adopts another interval from the first advertisement on; until then it may be long in coming. */
+    /* Version 3 adopts another interval from the first advertisement on; until then it may be long in coming.
+     */
     if (parameter == QX_DIFFERS_INTERVAL && group->fsm.version == 3 &&
         (group->heard || group->fsm.state == QX_MASTER))
         parameter = QX_SAME;
@@ -281,8 +284,7 @@ void qx_group_sent(struct qx_group *group, int64_t now) {
 }
 
 void qx_group_wake(struct qx_group *group, int64_t now) {
-    int64_t patience =
-        qx_master_down_interval(group->fsm.version, QX_PRIORITY_LISTENER, group->fsm.interval);
+    int64_t patience = qx_master_down_interval(group->fsm.version, QX_PRIORITY_LISTENER, group->fsm.interval);
     if (group->fsm.state == QX_MASTER && group->sent && now - group->sent > patience)
         group->late = true;
 }

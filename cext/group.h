@@ -17,12 +17,12 @@
 /* Why a Backup does not promote itself although its Master is silent. */
 enum qx_block {
     QX_BLOCK_NONE,
-    QX_BLOCK_CONTROL,   /* the control plane has not renewed its lease */
-    QX_BLOCK_UNARMED,   /* the control plane says not to */
-    QX_BLOCK_ADDRESS,   /* our own Virtual IP is not on the interface yet */
-    QX_BLOCK_PROBING,   /* whether the service address is free is being asked */
-    QX_BLOCK_CONFLICT,  /* somebody answers for the service address without being a Master that we hear */
-    QX_BLOCK_PARAMETER  /* the peer is Master with another group, version or interval */
+    QX_BLOCK_CONTROL,  /* the control plane has not renewed its lease */
+    QX_BLOCK_UNARMED,  /* the control plane says not to */
+    QX_BLOCK_ADDRESS,  /* our own Virtual IP is not on the interface yet */
+    QX_BLOCK_PROBING,  /* whether the service address is free is being asked */
+    QX_BLOCK_CONFLICT, /* somebody answers for the service address without being a Master that we hear */
+    QX_BLOCK_PARAMETER /* the peer is Master with another group, version or interval */
 };
 
 /* Why the state changed last. */
@@ -54,35 +54,35 @@ struct qx_group {
     uint8_t vrid;
     bool virtual_mac;
     bool wan_tracking;
-    uint32_t peer;            /* the other unit's Virtual IP, host order; 0: none */
+    uint32_t peer; /* the other unit's Virtual IP, host order; 0: none */
     /* gates */
-    bool running;             /* takes part */
+    bool running; /* takes part */
     bool passive;
-    bool link;                /* LAN */
+    bool link; /* LAN */
     bool wan_link;
-    bool ready;               /* our Virtual IP is on the interface */
-    bool armed;               /* as the control plane says */
+    bool ready; /* our Virtual IP is on the interface */
+    bool armed; /* as the control plane says */
     int64_t lease_until;
-    uint8_t service;          /* enum qx_service_probe, of this time of listening */
-    uint8_t parameter;        /* enum qx_parameter */
+    uint8_t service;   /* enum qx_service_probe, of this time of listening */
+    uint8_t parameter; /* enum qx_parameter */
     uint32_t parameter_theirs;
     int64_t parameter_until;
-    uint8_t block;            /* enum qx_block: why the last expiry of Master_Down_Timer did nothing */
+    uint8_t block; /* enum qx_block: why the last expiry of Master_Down_Timer did nothing */
     /* history */
-    uint8_t seat;             /* enum qx_seat */
-    uint8_t cause;            /* enum qx_cause */
-    bool heard;               /* an advertisement since it began to listen */
-    bool released;            /* the last one heard had priority 0 */
-    bool master_before;       /* lost its link as Master */
-    bool backup_before;       /* lost its link as Backup of somebody */
+    uint8_t seat;       /* enum qx_seat */
+    uint8_t cause;      /* enum qx_cause */
+    bool heard;         /* an advertisement since it began to listen */
+    bool released;      /* the last one heard had priority 0 */
+    bool master_before; /* lost its link as Master */
+    bool backup_before; /* lost its link as Backup of somebody */
     bool late;
-    int64_t since;            /* of the state */
-    int64_t sent;             /* our last advertisement */
-    int64_t link_lost;        /* as Master, and not yet given up; 0: link is there */
+    int64_t since;     /* of the state */
+    int64_t sent;      /* our last advertisement */
+    int64_t link_lost; /* as Master, and not yet given up; 0: link is there */
     int64_t wan_lost;
     /* the peer */
     struct qx_hello hello;
-    int64_t hello_seen;       /* 0: never */
+    int64_t hello_seen; /* 0: never */
 };
 
 /* Clears all but the configuration: fsm.{version,preempt,answer_lower,primary,interval}, vrid, virtual_mac,
@@ -109,7 +109,8 @@ void qx_group_advert(struct qx_group *group, int64_t now, uint8_t priority, uint
 void qx_group_refused(struct qx_group *group, int64_t now, enum qx_parameter parameter, uint32_t theirs,
                       uint8_t priority, int64_t interval, struct qx_actions *actions);
 /* The peer's hello. */
-void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *hello, struct qx_actions *actions);
+void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *hello,
+                    struct qx_actions *actions);
 /* An advertisement has left with link. */
 void qx_group_sent(struct qx_group *group, int64_t now);
 /* Before the receive queue is drained: were we away for so long that the peer may have taken over? */

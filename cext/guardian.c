@@ -32,13 +32,13 @@
 
 enum { PATH = 512, REALTIME_PRIORITY = 51 /* above the engine's */ };
 
-#define MS 1000000LL
-#define SECOND (1000 * MS)
-#define LOOK (25 * MS)             /* as often as the engine beats */
-#define PEER_LIFETIME (3 * SECOND) /* an active Backup seen within this is there */
-#define KEEP_LIMIT (30 * SECOND)   /* that long addresses are kept for a daemon that does not come back */
+#define MS            1000000LL
+#define SECOND        (1000 * MS)
+#define LOOK          (25 * MS)     /* as often as the engine beats */
+#define PEER_LIFETIME (3 * SECOND)  /* an active Backup seen within this is there */
+#define KEEP_LIMIT    (30 * SECOND) /* that long addresses are kept for a daemon that does not come back */
 #define STOP_PATIENCE (10 * SECOND)
-#define SETTLED (60 * SECOND)
+#define SETTLED       (60 * SECOND)
 
 struct guardian {
     const char *root;
@@ -114,7 +114,8 @@ static int check(struct guardian *guardian) {
     const char *root = guardian->root;
     snprintf(path, sizeof path, "%s/etc/qx/board.toml", root);
     if (access(path, R_OK) < 0) {
-        fprintf(stderr, "qx daemon: no unit is provisioned in %s: expected %s (qx provision --root %s makes it)\n",
+        fprintf(stderr,
+                "qx daemon: no unit is provisioned in %s: expected %s (qx provision --root %s makes it)\n",
                 root, path, root);
         return QX_EXIT_FAILED;
     }
@@ -402,7 +403,8 @@ static int prepare(struct guardian *guardian) {
     snprintf(path, sizeof path, "%s/run/qx/interfaces", guardian->root);
     qx_journal_load(&guardian->journal, path);
     if (!failed && guardian->journal.count) {
-        qx_journal_undo(&guardian->journal, QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL, &guardian->netlink);
+        qx_journal_undo(&guardian->journal, QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL,
+                        &guardian->netlink);
         qx_journal_save(&guardian->journal);
     }
     write_pid(guardian->root, "guardian.pid", getpid());
@@ -422,7 +424,8 @@ static int prepare(struct guardian *guardian) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
-    sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority); /* the daemon says where it is refused */
+    sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK,
+                       &priority); /* the daemon says where it is refused */
     return QX_EXIT_DONE;
 }
 

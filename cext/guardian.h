@@ -16,5 +16,6 @@ enum {
     QX_EXIT_REBOOT = 3 /* of a daemon: start me again as after power-on */
 };
 
-/* Returns -1 in the daemon's process, which goes on to Python; in the guardian the exit code when all is over. */
+/* Returns -1 in the daemon's process, which goes on to Python; in the guardian the exit code when all is
+ * over. */
 int qx_guardian(const char *root);

@@ -31,8 +31,9 @@ static bool told_lately(int64_t *told, int64_t now) {
  * setting, and the group has to know. Judged again with that parameter left open. */
 static void maybe_parameter(struct qx_engine *engine, int64_t now, const uint8_t *bytes, size_t length,
                             const struct qx_verdict *verdict) {
-    static const enum qx_parameter parameters[QX_REASONS] = {
-        [QX_VERSION] = QX_DIFFERS_VERSION, [QX_VRID] = QX_DIFFERS_GROUP, [QX_ADVER_INT] = QX_DIFFERS_INTERVAL};
+    static const enum qx_parameter parameters[QX_REASONS] = {[QX_VERSION] = QX_DIFFERS_VERSION,
+                                                             [QX_VRID] = QX_DIFFERS_GROUP,
+                                                             [QX_ADVER_INT] = QX_DIFFERS_INTERVAL};
     enum qx_parameter parameter = parameters[verdict->reason];
     struct qx_local open = engine->local;
     struct qx_verdict again;
@@ -169,7 +170,8 @@ static bool ours(const struct qx_engine *engine, const uint8_t mac[6]) {
     return false;
 }
 
-static void conflict(struct qx_engine *engine, int64_t now, int which, uint32_t address, const uint8_t mac[6]) {
+static void conflict(struct qx_engine *engine, int64_t now, int which, uint32_t address,
+                     const uint8_t mac[6]) {
     struct qx_event event = {.kind = QX_EVENT_CONFLICT, .b = which, .address = address, .at = now};
     memcpy(event.mac, mac, sizeof event.mac);
     qx_tell(engine, &event);
@@ -251,7 +253,8 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now) {
         struct sockaddr_in from;
         socklen_t size = sizeof from;
         struct qx_hello hello;
-        ssize_t got = recvfrom(engine->setup.hello, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+        ssize_t got =
+            recvfrom(engine->setup.hello, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
         if (got < 0)
             return;
         if (ntohl(from.sin_addr.s_addr) != engine->setup.plan.peer ||

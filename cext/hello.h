@@ -17,15 +17,15 @@
 #define QX_HELLO_SIZE 112
 
 struct qx_hello {
-    uint8_t state;       /* enum qx_state */
+    uint8_t state; /* enum qx_state */
     uint8_t priority;
     uint8_t vrid;
-    uint8_t version;     /* of VRRP */
+    uint8_t version; /* of VRRP */
     bool virtual_mac;
-    bool armed;          /* would take over */
+    bool armed; /* would take over */
     bool passive;
     bool wan_link;
-    bool master_before;  /* was Master when its link was lost */
+    bool master_before; /* was Master when its link was lost */
     uint16_t interval_cs;
     uint32_t term;
     uint32_t uptime_s;
@@ -33,7 +33,7 @@ struct qx_hello {
     uint32_t wan_service;
     uint8_t lan_prefix;
     uint8_t wan_prefix;
-    char serial[25];     /* zero-ended text */
+    char serial[25]; /* zero-ended text */
     char model[13];
     char firmware[25];
 };

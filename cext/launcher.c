@@ -6,8 +6,8 @@
  * site-packages beside the executable, where there is one (builds for the host), goes before them.
  */
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
 #include <limits.h>
+#include <Python.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,16 +18,17 @@
 PyMODINIT_FUNC PyInit__qx(void);
 
 /* Prepended to the search path: the zip that is this file, and the packages beside it. */
-static const char start[] = "import sys, os\n"
-                            "exe = sys.executable\n"
-                            "beside = os.path.join(os.path.dirname(exe), 'site-packages')\n"
-                            "sys.path[:0] = [exe] + [beside] * os.path.isdir(beside)\n"
-                            "if not os.path.isdir(beside):\n"
-                            "    base = os.path.dirname(os.__file__)\n"
-                            "    sys.path += [p for p in (base + '/site-packages', '/usr/lib/python3/dist-packages')\n"
-                            "                 if os.path.isdir(p)]\n"
-                            "from qx.__main__ import main\n"
-                            "sys.exit(main(sys.argv[1:]))\n";
+static const char start[] =
+    "import sys, os\n"
+    "exe = sys.executable\n"
+    "beside = os.path.join(os.path.dirname(exe), 'site-packages')\n"
+    "sys.path[:0] = [exe] + [beside] * os.path.isdir(beside)\n"
+    "if not os.path.isdir(beside):\n"
+    "    base = os.path.dirname(os.__file__)\n"
+    "    sys.path += [p for p in (base + '/site-packages', '/usr/lib/python3/dist-packages')\n"
+    "                 if os.path.isdir(p)]\n"
+    "from qx.__main__ import main\n"
+    "sys.exit(main(sys.argv[1:]))\n";
 
 static const char *find_root(int argc, char **argv) {
     const char *root = "/";

@@ -4,10 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/if.h>
 #include <string.h>
 
 enum { BUFFER = 8192 };
@@ -140,7 +140,8 @@ int qx_netlink_macvlan(struct qx_netlink *netlink, int parent, const char *name,
 
 /* --- addresses and routes ------------------------------------------------------------------------------- */
 
-static struct nlmsghdr *start_address(char *buffer, uint16_t type, uint16_t flags, const struct qx_address *address) {
+static struct nlmsghdr *start_address(char *buffer, uint16_t type, uint16_t flags,
+                                      const struct qx_address *address) {
     struct nlmsghdr *header = start(buffer, type, flags);
     struct ifaddrmsg *message = mnl_nlmsg_put_extra_header(header, sizeof *message);
     message->ifa_family = AF_INET;
@@ -255,7 +256,8 @@ static int on_change(const struct nlmsghdr *header, void *data) {
     return MNL_CB_OK;
 }
 
-int qx_netlink_read(struct qx_netlink *netlink, void (*callback)(const struct qx_link *, bool, void *), void *data) {
+int qx_netlink_read(struct qx_netlink *netlink, void (*callback)(const struct qx_link *, bool, void *),
+                    void *data) {
     _Alignas(struct nlmsghdr) char buffer[BUFFER];
     struct watcher watcher = {.callback = callback, .data = data};
     for (;;) {

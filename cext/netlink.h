@@ -63,5 +63,5 @@ int qx_netlink_route_add(struct qx_netlink *netlink, const struct qx_route *rout
  * changes were lost, ask anew). */
 int qx_netlink_watch(struct qx_netlink *netlink);
 int qx_netlink_descriptor(const struct qx_netlink *netlink);
-int qx_netlink_read(struct qx_netlink *netlink, void (*callback)(const struct qx_link *link, bool gone, void *data),
-                    void *data);
+int qx_netlink_read(struct qx_netlink *netlink,
+                    void (*callback)(const struct qx_link *link, bool gone, void *data), void *data);

@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QX_ADDRESSES_MAX 16 /* of our own list; a received list may be longer and is compared as it stands   \
-                             */
-#define QX_ADVERT_MAX 128   /* octets of the largest IPv4 packet that qx_packet_build writes */
+/* Addresses of our own list; a received list may be longer and is compared as it stands. */
+#define QX_ADDRESSES_MAX 16
+/* Octets of the largest IPv4 packet that qx_packet_build writes. */
+#define QX_ADVERT_MAX 128
 
 /* Why an advertisement was refused. The order is the order of the ladder. */
 enum qx_reason {

@@ -7,8 +7,8 @@
 
 enum { PROBES = 3 };
 #define PROBE_INTERVAL (200 * MS)
-#define ANNOUNCE_WAIT (400 * MS)
-#define ATTEMPT_AGAIN (10000 * MS)
+#define ANNOUNCE_WAIT  (400 * MS)
+#define ATTEMPT_AGAIN  (10000 * MS)
 
 void qx_probe_start(struct qx_probe *probe, uint32_t address, bool shared, int64_t now, int64_t spread) {
     *probe = (struct qx_probe){.address = address, .shared = shared, .state = QX_PROBE_RUNNING};
@@ -36,11 +36,13 @@ bool qx_probe_timer(struct qx_probe *probe, int64_t now) {
     return false;
 }
 
-bool qx_probe_heard(struct qx_probe *probe, int64_t now, uint32_t sender, uint32_t target, const uint8_t mac[6]) {
+bool qx_probe_heard(struct qx_probe *probe, int64_t now, uint32_t sender, uint32_t target,
+                    const uint8_t mac[6]) {
     if (probe->state == QX_PROBE_IDLE)
         return false;
     bool claimed = sender == probe->address;
-    bool probed = sender == 0 && target == probe->address && !probe->shared && probe->state == QX_PROBE_RUNNING;
+    bool probed =
+        sender == 0 && target == probe->address && !probe->shared && probe->state == QX_PROBE_RUNNING;
     if (!claimed && !probed)
         return false;
     probe->state = QX_PROBE_CONFLICT;

@@ -14,9 +14,9 @@
 enum qx_probe_state { QX_PROBE_IDLE, QX_PROBE_RUNNING, QX_PROBE_CLEAR, QX_PROBE_CONFLICT };
 
 struct qx_probe {
-    uint32_t address;  /* host order */
-    bool shared;       /* other probes for it are no conflict */
-    uint8_t state;     /* enum qx_probe_state */
+    uint32_t address; /* host order */
+    bool shared;      /* other probes for it are no conflict */
+    uint8_t state;    /* enum qx_probe_state */
     uint8_t sent;
     int64_t due;       /* next probe, end of the wait, or the next attempt after a conflict; 0: none */
     uint8_t holder[6]; /* of a conflict: who answered */
@@ -28,5 +28,7 @@ void qx_probe_stop(struct qx_probe *probe);
 /* True where a probe must be sent now. Moves on to CLEAR when the wait is over, and starts again 10 s after
  * a conflict. */
 bool qx_probe_timer(struct qx_probe *probe, int64_t now);
-/* An ARP packet was heard from station `mac`: its sender and target address. True where it made a conflict. */
-bool qx_probe_heard(struct qx_probe *probe, int64_t now, uint32_t sender, uint32_t target, const uint8_t mac[6]);
+/* An ARP packet was heard from station `mac`: its sender and target address. True where it made a conflict.
+ */
+bool qx_probe_heard(struct qx_probe *probe, int64_t now, uint32_t sender, uint32_t target,
+                    const uint8_t mac[6]);

@@ -95,8 +95,8 @@ static void routes(struct qx_service *service, const struct qx_address *within, 
             .index = within ? within->index : service->device, .gateway = gateway, .source = address};
 }
 
-static int make_service(struct qx_setup *setup, int which, struct qx_journal *journal, struct qx_netlink *netlink,
-                        char *error) {
+static int make_service(struct qx_setup *setup, int which, struct qx_journal *journal,
+                        struct qx_netlink *netlink, char *error) {
     const struct qx_plan *plan = &setup->plan;
     const struct qx_link *link = which ? &setup->wan : &setup->lan;
     uint32_t address = which ? plan->wan_service : plan->lan_service;
@@ -121,10 +121,8 @@ static int make_service(struct qx_setup *setup, int which, struct qx_journal *jo
     }
     bool shared = !which && plan->group &&
                   ((address ^ setup->virtual_ip.address) & mask(setup->virtual_ip.prefix)) == 0;
-    service->address = (struct qx_address){.index = service->device,
-                                           .address = address,
-                                           .prefix = shared ? 32 : prefix,
-                                           .lifetime = 3};
+    service->address = (struct qx_address){
+        .index = service->device, .address = address, .prefix = shared ? 32 : prefix, .lifetime = 3};
     routes(service, shared ? &setup->virtual_ip : NULL, address, gateway);
     note_address(journal, QX_ENTRY_SERVICE, service->macvlan ? macvlan_names[which] : link->name, address,
                  service->address.prefix);
@@ -135,7 +133,8 @@ static int make_service(struct qx_setup *setup, int which, struct qx_journal *jo
 /* --- the whole ------------------------------------------------------------------------------------------ */
 
 /* A Virtual IP that an earlier plan put there and this one does not have. */
-static void drop_old_virtual(const struct qx_setup *setup, struct qx_journal *journal, struct qx_netlink *netlink) {
+static void drop_old_virtual(const struct qx_setup *setup, struct qx_journal *journal,
+                             struct qx_netlink *netlink) {
     struct qx_journal old = *journal;
     char text[QX_JOURNAL_VALUE];
     uint32_t address = setup->virtual_ip.address;
@@ -198,7 +197,8 @@ int qx_setup_make(struct qx_setup *setup, const struct qx_plan *plan, struct qx_
     return failed;
 }
 
-void qx_setup_clear(struct qx_setup *setup, struct qx_journal *journal, struct qx_netlink *netlink, bool all) {
+void qx_setup_clear(struct qx_setup *setup, struct qx_journal *journal, struct qx_netlink *netlink,
+                    bool all) {
     qx_sockets_close(setup);
     unsigned kinds = QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL;
     qx_journal_undo(journal, all ? kinds | QX_ENTRY_VIRTUAL : kinds, netlink);

@@ -24,9 +24,9 @@ struct qx_setup {
     uint8_t advert_mac[6]; /* source of advertisements */
     uint8_t service_count;
     struct qx_service services[QX_SERVICES];
-    int vrrp;    /* packet socket on the LAN port; -1 where there is no group */
-    int arp[2];  /* packet sockets on LAN and WAN port; send every frame as well; -1: none */
-    int hello;   /* UDP between the Virtual IPs; -1 */
+    int vrrp;   /* packet socket on the LAN port; -1 where there is no group */
+    int arp[2]; /* packet sockets on LAN and WAN port; send every frame as well; -1: none */
+    int hello;  /* UDP between the Virtual IPs; -1 */
 };
 
 /* Virtual IP metric of its subnet route: behind the service address's own, so that applications reach the

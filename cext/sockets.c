@@ -13,7 +13,10 @@
 
 #include "hello.h"
 
-enum { RECEIVE_BUFFER = 8 << 20, CONTROL_PRIORITY = 7 /* TC_PRIO_CONTROL: before data in the port's queue */ };
+enum {
+    RECEIVE_BUFFER = 8 << 20,
+    CONTROL_PRIORITY = 7 /* TC_PRIO_CONTROL: before data in the port's queue */
+};
 
 static int packet_socket(int index, uint16_t protocol, int type) {
     int fd = socket(AF_PACKET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -34,10 +37,10 @@ static int packet_socket(int index, uint16_t protocol, int type) {
  * them whatever the firewall and rp_filter say; padding and fragments come with it and are judged. */
 static int vrrp_socket(int index) {
     static struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),                        /* IPv4 protocol */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 112, 4, 0),               /* VRRP: take it */
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 2, 0),                 /* IGMP: leave it */
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),                       /* destination */
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),          /* IPv4 protocol */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 112, 4, 0), /* VRRP: take it */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 2, 0),   /* IGMP: leave it */
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),         /* destination */
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xe0000012, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, 0),
         BPF_STMT(BPF_RET | BPF_K, 0xffff),
@@ -67,7 +70,8 @@ static int hello_socket(const struct qx_setup *setup) {
                                .sin_port = htons(QX_HELLO_PORT),
                                .sin_addr.s_addr = htonl(setup->virtual_ip.address)};
     struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xe0000012), .imr_ifindex = setup->lan.index};
-    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, setup->lan.name, (socklen_t)strlen(setup->lan.name)) < 0 ||
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, setup->lan.name, (socklen_t)strlen(setup->lan.name)) <
+            0 ||
         setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) < 0 ||
@@ -95,7 +99,8 @@ int qx_sockets_open(struct qx_setup *setup, char *error) {
         return qx_setup_fail(error, setup->vrrp, "cannot open a VRRP socket on", setup->lan.name);
     setup->hello = hello_socket(setup);
     if (setup->hello < 0)
-        return qx_setup_fail(error, setup->hello, "cannot open the socket of the Virtual IP on", setup->lan.name);
+        return qx_setup_fail(error, setup->hello, "cannot open the socket of the Virtual IP on",
+                             setup->lan.name);
     return 0;
 }
 

@@ -30,7 +30,7 @@ def byte_code(source: Path, name: str) -> bytes:
 
 def main() -> int:
     if len(sys.argv) != 3:
-        print(__doc__.splitlines()[-1], file=sys.stderr)
+        print(str(__doc__).splitlines()[-1], file=sys.stderr)
         return 2
     launcher, output = Path(sys.argv[1]), Path(sys.argv[2])
     fresh = output.with_suffix(".new")

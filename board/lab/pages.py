@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -35,10 +35,10 @@ class Pages:
         self._log = folder / "pages.log"
         self._pc = pc
 
-    def start(self, service: Sequence[str]) -> None:
+    def start(self, service: Sequence[str], ports: Mapping[int, str] = PORTS) -> None:
         """Listen here, so that a port in use is said at once, and hand the sockets to the process."""
         targets = {port: str(IPv4Interface(service[0]).ip if which == "service" else VIRTUAL_IP[which].ip)
-                   for port, which in PORTS.items()}
+                   for port, which in ports.items()}
         listening: list[socket.socket] = []
         try:
             for port in targets:

@@ -36,6 +36,10 @@ def _clock(value: Any) -> str:
     return time.strftime("%H:%M:%S", time.localtime(value)) if isinstance(value, int | float) else ""
 
 
+def _shown(record: dict[str, Any], key: str) -> str:
+    return str(record[key]) if record.get(key) is not None else "-"
+
+
 def _words(value: Any) -> str:
     """A list of names or records in one line."""
     items: list[Any] = value if isinstance(value, list) else []
@@ -67,11 +71,11 @@ def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
         ("why", str(qx.get("why") or "")),
         ("links", links),
         ("holds", held or ("no service address" if status.get("powered") else "")),
-        ("VRRP", f"{vrrp.get('state', '-')}  sent {counters.get('adverts_sent', '-')}"
-                 f"  received {counters.get('adverts_received', '-')}"),
+        ("VRRP", f"{_shown(vrrp, 'state')}  sent {_shown(counters, 'adverts_sent')}"
+                 f"  received {_shown(counters, 'adverts_received')}"),
         ("peer", described or "-"),
-        ("sync", f"revision {sync.get('revision', '-')}  peer {sync.get('peer_revision', '-')}  "
-                 f"age {sync.get('age_s', '-')} s"),
+        ("sync", f"revision {_shown(sync, 'revision')}  peer {_shown(sync, 'peer_revision')}  "
+                 f"age {_shown(sync, 'age_s')} s"),
         ("applications", _words(qx.get("applications")) or "-"),
         ("mismatches", _words(qx.get("mismatches")) or "none"),
         ("says", str(status.get("error") or "")),
@@ -140,7 +144,7 @@ def _draw(watcher: Watcher) -> None:
         size = shutil.get_terminal_size()
         lines = page(watcher.seen, outage_line(watcher.outage(), watcher.service), watcher.notice,
                      size.columns, size.lines)
-        sys.stdout.write("\x1b[H" + "\r\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J")
+        sys.stdout.write("\x1b[H" + "\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J")
         sys.stdout.flush()
         if select.select([sys.stdin], [], [], 0.25)[0]:
             pressed = sys.stdin.read(1)

@@ -33,9 +33,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
 def usage() -> str:
     lines = [f"  {name:<10} {does}\n" for name, (_, _, _, does) in APPLETS.items()]
     return (
-        "usage: qx APPLET [--root DIR] [--json] ...\n"
-        + "".join(lines)
-        + "`qx APPLET --help` shows its arguments."
+        f"usage: qx APPLET [--root DIR] [--json] ...\n{''.join(lines)}`qx APPLET --help` shows its arguments."
     )
 
 

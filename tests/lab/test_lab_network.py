@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from board.lab import namespace
 from board.lab.demo import Demo
 from board.lab.network import UNITS
@@ -301,6 +302,51 @@ def test_a_silence_that_lasts_is_counted_until_now(bare_lab: Lab) -> None:
         outage = probe.last_outage()
         assert 290 < probe.longest_silence() < 600
         assert outage and not outage.over and outage.ms > 290
+
+
+# ── pages ──
+
+
+def test_pages_of_a_unit_are_forwarded_from_the_pcs_side(bare_lab: Lab, tmp_path: Path) -> None:
+    """A unit with a server answers; of one without, the connection is closed."""
+    (tmp_path / "index.html").write_text("unit a")
+    server = subprocess.Popen(bare_lab.exec_argv(
+        "a", [sys.executable, "-m", "http.server", "80", "--bind", A, "--directory", str(tmp_path)]),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        ports = {one.getsockname()[1]: "a", two.getsockname()[1]: "b"}
+    port_a, port_b = ports
+    bare_lab.pages.start(["10.77.0.100/24"], ports)
+    try:
+        deadline = time.monotonic() + 10
+        while (answer := fetch(port_a)) == b"" and time.monotonic() < deadline:
+            time.sleep(0.05)  # the server is starting
+        assert answer.startswith(b"HTTP/1.0 200") and answer.endswith(b"unit a")
+        assert fetch(port_b) == b""
+        with pytest.raises(namespace.LabError, match=f"port {port_a} is in use"):
+            Lab(bare_lab.prefix, tmp_path / "other").pages.start(["10.77.0.100/24"], ports)
+    finally:
+        bare_lab.pages.stop()
+        server.kill()
+        server.wait()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            fetch(port_a)
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the forwarder did not end")
+
+
+def fetch(port: int) -> bytes:
+    """What a browser gets from 127.0.0.1:port; nothing when the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        try:
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except ConnectionResetError:
+            return b""
 
 
 # ── command line ──

@@ -45,7 +45,11 @@ def _exchange(
     sock = _connect(paths)
     try:
         sock.settimeout(ANSWER if wait is None else wait)
-        sock.sendall(protocol.frame({"op": operation, "args": arguments}, protocol.REQUEST_MAX))
+        request = protocol.frame({"op": operation, "args": arguments}, protocol.REQUEST_MAX)
+        try:  # noqa: SIM105 - contextlib is dear to import
+            sock.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # turned away before it was read: the answer says why
         sock.settimeout(wait)
         while True:
             reply = protocol.message(

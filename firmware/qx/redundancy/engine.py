@@ -6,6 +6,8 @@ decision. `attach` and `detach` may take milliseconds and belong into a worker t
 word or copies a structure. Contracts and units are those of cext/engine.h.
 """
 
+# pyright: reportMissingModuleSource=false
+
 from __future__ import annotations
 
 import os
