@@ -18,7 +18,17 @@ import cffi
 
 HERE = Path(__file__).resolve().parent
 # In the order of their dependence. Python sees all of these and nothing else.
-HEADERS = ["packet.h", "fsm.h", "priority.h", "group.h", "announce.h", "probe.h", "hello.h", "frame.h", "engine.h"]
+HEADERS = [
+    "packet.h",
+    "fsm.h",
+    "priority.h",
+    "group.h",
+    "announce.h",
+    "probe.h",
+    "hello.h",
+    "frame.h",
+    "engine.h",
+]
 
 
 def declarations(header: Path) -> str:

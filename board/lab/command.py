@@ -18,13 +18,18 @@ from .view import watch
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lab", description="Two units on this computer, in network namespaces.")
+        prog="lab", description="Two units on this computer, in network namespaces."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="build the lab (a former one goes) and start both units")
     up.add_argument("--model", default=Demo.model, help="qx50, qx200 (default), qx2000 or qxisdn4+")
-    up.add_argument("--plan", choices=PLANS, default=Demo.plan,
-                    help="service address in the Virtual IPs' subnet, or in another")
+    up.add_argument(
+        "--plan",
+        choices=PLANS,
+        default=Demo.plan,
+        help="service address in the Virtual IPs' subnet, or in another",
+    )
     up.add_argument("--version", type=int, choices=(2, 3), help="VRRP version")
     up.add_argument("--interval", metavar="SECONDS", help="advertisement interval")
     up.add_argument("--no-virtual-mac", action="store_true")
@@ -66,13 +71,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(lab: Lab, options: argparse.Namespace) -> None:
-    demo = Demo(model=options.model, plan=options.plan, version=options.version, interval=options.interval,
-                virtual_mac=not options.no_virtual_mac, configure=not options.no_config,
-                licence=not options.no_licence)
+    demo = Demo(
+        model=options.model,
+        plan=options.plan,
+        version=options.version,
+        interval=options.interval,
+        virtual_mac=not options.no_virtual_mac,
+        configure=not options.no_config,
+        licence=not options.no_licence,
+    )
     chosen = options.version or options.interval or options.no_virtual_mac or options.plan != Demo.plan
     pages = lab.prefix == DEFAULT_PREFIX and not (options.no_pages or options.bare)
-    lab.up(demo, power=not options.off, bare=options.bare, fresh=options.fresh,
-           reconfigure=bool(chosen), pages=pages)
+    lab.up(
+        demo,
+        power=not options.off,
+        bare=options.bare,
+        fresh=options.fresh,
+        reconfigure=bool(chosen),
+        pages=pages,
+    )
     if options.watch:
         watch(lab)
 
@@ -87,9 +104,14 @@ def _status(lab: Lab, as_json: bool) -> None:
         mode = f" ({qx['mode']})" if qx.get("mode") else ""
         links = ", ".join(f"{name} {'up' if carrier else 'down'}" for name, carrier in state["link"].items())
         held = ", ".join(f"{address} on {name}" for address, name in state["service_addresses"].items())
-        print(f"{unit}: {'on' if state['powered'] else 'off'}"
-              + (f"; {links}; {qx.get('role') or state['error']}{mode}; holds {held or 'no service address'}"
-                 if state["powered"] else ""))
+        print(
+            f"{unit}: {'on' if state['powered'] else 'off'}"
+            + (
+                f"; {links}; {qx.get('role') or state['error']}{mode}; holds {held or 'no service address'}"
+                if state["powered"]
+                else ""
+            )
+        )
 
 
 def _probe(lab: Lab, options: argparse.Namespace) -> None:
@@ -110,9 +132,11 @@ def _probe(lab: Lab, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"address": options.address, **report.as_dict()}))
     else:
-        print(f"{options.address}: {report.replies} of {report.sent} answered, longest silence "
-              f"{report.silence_ms:.1f} ms; asked {report.rate_hz:.0f} times a second, longest pause of "
-              f"the probe itself {report.longest_send_gap_ms:.1f} ms")
+        print(
+            f"{options.address}: {report.replies} of {report.sent} answered, longest silence "
+            f"{report.silence_ms:.1f} ms; asked {report.rate_hz:.0f} times a second, longest pause of "
+            f"the probe itself {report.longest_send_gap_ms:.1f} ms"
+        )
 
 
 def _exec(lab: Lab, options: argparse.Namespace) -> None:

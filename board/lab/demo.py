@@ -42,7 +42,7 @@ class Demo:
     @property
     def service(self) -> list[IPv4Interface]:
         """The service addresses: LAN, and WAN where there is one."""
-        return [PLANS[self.plan], WAN][:len(self.segments)]
+        return [PLANS[self.plan], WAN][: len(self.segments)]
 
     def serial(self, unit: str) -> str:
         return f"{self.model.upper()}-{1 if unit == 'a' else 2:06}"
@@ -87,8 +87,13 @@ class Demo:
 def install_key(qx: Path, root: Path, key: str) -> None:
     """Install a feature key through standard input: it has the pair secret, so it is no argument (R17)."""
     try:
-        done = subprocess.run([qx, "licence", "install", "-", "--root", root],
-                              input=key + "\n", capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [qx, "licence", "install", "-", "--root", root],
+            input=key + "\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except OSError as error:
         raise LabError(f"{qx}: {error.strerror}") from None
     if done.returncode:

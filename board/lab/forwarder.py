@@ -54,8 +54,9 @@ async def _serve(pc: str, handed: Sequence[str]) -> None:
     for entry in handed:
         descriptor, _, target = entry.partition("=")
 
-        async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
-                         target: str = target) -> None:
+        async def client(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str = target
+        ) -> None:
             await _forward(pc, target, reader, writer)
 
         servers.append(await asyncio.start_server(client, sock=socket.socket(fileno=int(descriptor))))

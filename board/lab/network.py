@@ -30,8 +30,10 @@ PC_WAN = IPv4Interface("203.0.113.1/24")
 # Drop a frame whose destination has the group bit, unless it is the broadcast address. Classic BPF with
 # direct action, because it needs no tc action module and no package beside iproute2:
 #   ld [0]; jeq #0xffffffff, pass; ldb [0]; jset #1, drop; pass: ret TC_ACT_UNSPEC; drop: ret TC_ACT_SHOT
-_DROP_MULTICAST = ('pref 1 handle 1 protocol all bpf direct-action bytecode '
-                   '"6,32 0 0 0,21 2 0 4294967295,48 0 0 0,69 1 0 1,6 0 0 4294967295,6 0 0 2"')
+_DROP_MULTICAST = (
+    "pref 1 handle 1 protocol all bpf direct-action bytecode "
+    '"6,32 0 0 0,21 2 0 4294967295,48 0 0 0,69 1 0 1,6 0 0 4294967295,6 0 0 2"'
+)
 
 
 @dataclass
@@ -61,8 +63,10 @@ def _port_commands(port: str, faults: Faults) -> list[str]:
         commands.append(f"link set {port} nomaster")  # carrier stays, nothing is forwarded
     else:
         isolated = "on" if split == "both" else "off"
-        commands += [f"link set {port} master {BRIDGES[segment]}",
-                     f"link set {port} type bridge_slave isolated {isolated}"]
+        commands += [
+            f"link set {port} master {BRIDGES[segment]}",
+            f"link set {port} type bridge_slave isolated {isolated}",
+        ]
     if port not in faults.cut:
         commands.append(f"link set {port} up")
     return commands
@@ -92,21 +96,36 @@ class Network:
         """Switch, WAN segment and PC. The units come with `plug`, when they are powered on."""
         switch, pc = self.name("sw"), self.name("pc")
         namespace.batch([f"netns add {switch}", f"netns add {pc}", *self._link("pc", ("lan", "wan"))])
-        namespace.batch([
-            "link set lo up",
-            *(f"link add {bridge} index {10 + number} type bridge stp_state 0 forward_delay 0"
-              " mcast_snooping 0" for number, bridge in enumerate(BRIDGES.values())),
-            *(line for bridge in BRIDGES.values() for line in (*_silent(bridge), f"link set {bridge} up")),
-            *self._attach("pc", ("lan", "wan"), faults),
-        ], switch)
+        namespace.batch(
+            [
+                "link set lo up",
+                *(
+                    f"link add {bridge} index {10 + number} type bridge stp_state 0 forward_delay 0"
+                    " mcast_snooping 0"
+                    for number, bridge in enumerate(BRIDGES.values())
+                ),
+                *(
+                    line
+                    for bridge in BRIDGES.values()
+                    for line in (*_silent(bridge), f"link set {bridge} up")
+                ),
+                *self._attach("pc", ("lan", "wan"), faults),
+            ],
+            switch,
+        )
         lan = [PC_LAN]
         if service and service.ip not in PC_LAN.network:
             lan.append(IPv4Interface((service.network.network_address + 50, service.network.prefixlen)))
-        namespace.batch([
-            "link set lo up", "link set lan up", "link set wan up",
-            *(f"address add {address} brd + dev lan" for address in lan),
-            f"address add {PC_WAN} brd + dev wan",
-        ], pc)
+        namespace.batch(
+            [
+                "link set lo up",
+                "link set lan up",
+                "link set wan up",
+                *(f"address add {address} brd + dev lan" for address in lan),
+                f"address add {PC_WAN} brd + dev wan",
+            ],
+            pc,
+        )
 
     def plug(self, unit: str, segments: Iterable[str], faults: Faults) -> None:
         """Give a unit its namespace and links, as they are after its boot loader: up, without addresses."""
@@ -156,7 +175,8 @@ class Network:
             f" address 02:51:58:00:0{number}:0{place + 1}"
             f" type veth peer name {segment}-{host} index {20 + 10 * place + number}"
             f" netns {self.name('sw')} address 02:51:58:ff:0{number}:0{place + 1}"
-            for place, segment in enumerate(BRIDGES) if segment in segments
+            for place, segment in enumerate(BRIDGES)
+            if segment in segments
         ]
 
     def _attach(self, host: str, segments: Iterable[str], faults: Faults) -> list[str]:
@@ -172,8 +192,12 @@ class Network:
         """Bring every port of the powered units into the state that the faults ask for."""
         segments = tuple(segments)
         units = [unit for unit in UNITS if self.powered(unit)]
-        commands = [line for unit in units for segment in segments
-                    for line in _port_commands(f"{segment}-{unit}", faults)]
+        commands = [
+            line
+            for unit in units
+            for segment in segments
+            for line in _port_commands(f"{segment}-{unit}", faults)
+        ]
         if commands:
             namespace.batch(commands, self.name("sw"))
 
@@ -187,9 +211,12 @@ class Network:
         commands: list[str] = []
         for segment in segments:
             port = f"{segment}-{unit}"
-            commands += [f"qdisc replace dev {port} clsact",
-                         f"filter replace dev {port} ingress {_DROP_MULTICAST}" if muted
-                         else f"qdisc del dev {port} clsact"]
+            commands += [
+                f"qdisc replace dev {port} clsact",
+                f"filter replace dev {port} ingress {_DROP_MULTICAST}"
+                if muted
+                else f"qdisc del dev {port} clsact",
+            ]
         namespace.batch(commands, self.name("sw"), "tc")
 
     # ── looking ──

@@ -37,8 +37,10 @@ class Pages:
 
     def start(self, service: Sequence[str], ports: Mapping[int, str] = PORTS) -> None:
         """Listen here, so that a port in use is said at once, and hand the sockets to the process."""
-        targets = {port: str(IPv4Interface(service[0]).ip if which == "service" else VIRTUAL_IP[which].ip)
-                   for port, which in ports.items()}
+        targets = {
+            port: str(IPv4Interface(service[0]).ip if which == "service" else VIRTUAL_IP[which].ip)
+            for port, which in ports.items()
+        }
         listening: list[socket.socket] = []
         try:
             for port in targets:
@@ -51,13 +53,20 @@ class Pages:
                     raise LabError(f"port {port} is in use: end what holds it, or use --no-pages") from None
                 listener.listen()
             descriptors = [listener.fileno() for listener in listening]
-            handed = [f"{descriptor}={target}"
-                      for descriptor, target in zip(descriptors, targets.values(), strict=True)]
+            handed = [
+                f"{descriptor}={target}"
+                for descriptor, target in zip(descriptors, targets.values(), strict=True)
+            ]
             with self._log.open("ab") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "board.lab.forwarder", self._pc, *handed], cwd=namespace.PROJECT,
-                    pass_fds=descriptors, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    start_new_session=True)
+                    [sys.executable, "-m", "board.lab.forwarder", self._pc, *handed],
+                    cwd=namespace.PROJECT,
+                    pass_fds=descriptors,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
         finally:
             for listener in listening:
                 listener.close()

@@ -55,14 +55,23 @@ class Lab:
     def __enter__(self) -> "Lab":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.down()
 
     # ── the whole lab ──
 
-    def up(self, demo: Demo | None = None, *, power: bool = True, bare: bool = False, fresh: bool = False,
-           reconfigure: bool = False, pages: bool = False) -> None:
+    def up(
+        self,
+        demo: Demo | None = None,
+        *,
+        power: bool = True,
+        bare: bool = False,
+        fresh: bool = False,
+        reconfigure: bool = False,
+        pages: bool = False,
+    ) -> None:
         """Build the lab and start both units. What was left of a former lab is taken down first.
 
         Blank roots are provisioned, set up and licensed; `fresh` blanks them, `reconfigure` sets the demo's
@@ -186,8 +195,14 @@ class Lab:
         `link` maps lan and wan to carrier; `addresses` maps every interface to address/prefix strings;
         `service_addresses` maps those of the lab's service addresses that it holds to their interface.
         """
-        found: dict[str, Any] = {"powered": self.network.powered(unit), "link": {}, "addresses": {},
-                                 "service_addresses": {}, "qx": None, "error": None}
+        found: dict[str, Any] = {
+            "powered": self.network.powered(unit),
+            "link": {},
+            "addresses": {},
+            "service_addresses": {},
+            "qx": None,
+            "error": None,
+        }
         if not found["powered"]:
             return found
         service = [IPv4Interface(address).ip for address in self._load().service]
@@ -196,11 +211,15 @@ class Lab:
                 name = str(interface["ifname"])
                 if name in ("lan", "wan"):
                     found["link"][name] = "LOWER_UP" in interface["flags"]
-                held = [f"{entry['local']}/{entry['prefixlen']}" for entry in interface["addr_info"]
-                        if entry["family"] == "inet"]
+                held = [
+                    f"{entry['local']}/{entry['prefixlen']}"
+                    for entry in interface["addr_info"]
+                    if entry["family"] == "inet"
+                ]
                 found["addresses"][name] = held
                 found["service_addresses"].update(
-                    {address: name for address in held if IPv4Interface(address).ip in service})
+                    {address: name for address in held if IPv4Interface(address).ip in service}
+                )
             found["qx"] = self.units[unit].ask("status")
         except LabError as error:
             found["error"] = str(error)
@@ -210,11 +229,13 @@ class Lab:
         """The lab's service addresses with prefix length: LAN first, then WAN if the model has one."""
         return self._load().service
 
-    def exec(self, host: str, argv: Sequence[str],
-             timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    def exec(
+        self, host: str, argv: Sequence[str], timeout: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command on a unit, the PC (`pc`) or the switch (`sw`), whatever its exit status."""
-        return subprocess.run(self.exec_argv(host, argv), capture_output=True, text=True, timeout=timeout,
-                              check=False)
+        return subprocess.run(
+            self.exec_argv(host, argv), capture_output=True, text=True, timeout=timeout, check=False
+        )
 
     def exec_argv(self, host: str, argv: Sequence[str]) -> list[str]:
         """The command line that `exec` runs, for callers with a Popen of their own."""

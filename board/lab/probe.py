@@ -41,8 +41,9 @@ class Report:
     real_time: bool
 
     def as_dict(self) -> dict[str, float | int | bool]:
-        return {key: round(value, 3) if isinstance(value, float) else value
-                for key, value in asdict(self).items()}
+        return {
+            key: round(value, 3) if isinstance(value, float) else value for key, value in asdict(self).items()
+        }
 
 
 class Probe:
@@ -60,8 +61,9 @@ class Probe:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self, patience: float = 5.0) -> None:
@@ -72,8 +74,13 @@ class Probe:
             self._cells = memoryview(mmap.mmap(descriptor, 8 * cell.CELLS)).cast("q")
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "board.lab.prober", str(descriptor), self.netns, self.address],
-                cwd=PROJECT, pass_fds=[descriptor], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE, start_new_session=True)  # Ctrl-C is the owner's to deal with
+                cwd=PROJECT,
+                pass_fds=[descriptor],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )  # Ctrl-C is the owner's to deal with
         finally:
             os.close(descriptor)
         deadline = time.monotonic() + patience
@@ -111,11 +118,11 @@ class Probe:
     def replies(self) -> "array[int]":
         """When replies arrived: CLOCK_MONOTONIC nanoseconds, in order, the last million."""
         count = self._cells[cell.REPLIES]
-        ring = self._cells[cell.REPLY_AT:cell.REPLY_AT + cell.KEPT]
+        ring = self._cells[cell.REPLY_AT : cell.REPLY_AT + cell.KEPT]
         times: array[int] = array("q")
         if count > cell.KEPT:
-            times.frombytes(ring[count % cell.KEPT:].tobytes())
-        times.frombytes(ring[:count % cell.KEPT if count > cell.KEPT else count].tobytes())
+            times.frombytes(ring[count % cell.KEPT :].tobytes())
+        times.frombytes(ring[: count % cell.KEPT if count > cell.KEPT else count].tobytes())
         return times
 
     def longest_silence(self, since: float | None = None, until: float | None = None) -> float:
@@ -128,7 +135,7 @@ class Probe:
         end = now if until is None else min(int(until * 1e9), now)
         times = self.replies()
         first, last = bisect_left(times, start) - 1, bisect_right(times, end)
-        window = list(times[max(first, 0):last + 1])
+        window = list(times[max(first, 0) : last + 1])
         if first < 0:
             window.insert(0, self._cells[cell.STARTED])
         if last >= len(times):
@@ -140,9 +147,18 @@ class Probe:
         start = 0 if since is None else int(since * 1e9)
         end = 1 << 62 if until is None else int(until * 1e9)
         count = min(self._cells[cell.STALL_COUNT], cell.STALLS)
-        stalls = self._cells[cell.STALL_AT:cell.STALL_AT + 2 * count].tolist()
-        return max((length for ended, length in zip(stalls[::2], stalls[1::2], strict=True)
-                    if ended > start and ended - length < end), default=0) / 1e6
+        stalls = self._cells[cell.STALL_AT : cell.STALL_AT + 2 * count].tolist()
+        return (
+            max(
+                (
+                    length
+                    for ended, length in zip(stalls[::2], stalls[1::2], strict=True)
+                    if ended > start and ended - length < end
+                ),
+                default=0,
+            )
+            / 1e6
+        )
 
     def last_outage(self, threshold_ms: float = 20.0) -> Outage | None:
         """The latest silence longer than the threshold, running ones included. Reads what is new only."""
@@ -164,6 +180,11 @@ class Probe:
         cells = self._cells
         lasted = (cells[cell.LAST_SENT] - cells[cell.STARTED]) / 1e9
         return Report(
-            self.longest_silence(since, until), cells[cell.SENT], cells[cell.REPLIES], cells[cell.DUPLICATES],
-            (cells[cell.SENT] - 1) / lasted if lasted else 0.0, self.longest_send_gap(since, until),
-            bool(cells[cell.REAL_TIME]))
+            self.longest_silence(since, until),
+            cells[cell.SENT],
+            cells[cell.REPLIES],
+            cells[cell.DUPLICATES],
+            (cells[cell.SENT] - 1) / lasted if lasted else 0.0,
+            self.longest_send_gap(since, until),
+            bool(cells[cell.REAL_TIME]),
+        )

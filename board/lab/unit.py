@@ -61,9 +61,23 @@ class Unit:
         with self.log.open("ab") as log:
             # setsid --fork leaves the daemon to init: no zombies, and no test's process tree holds it.
             subprocess.run(
-                ["setsid", "--fork", "ip", "netns", "exec", self.netns,
-                 self.executable, "daemon", "--root", self.root],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+                [
+                    "setsid",
+                    "--fork",
+                    "ip",
+                    "netns",
+                    "exec",
+                    self.netns,
+                    self.executable,
+                    "daemon",
+                    "--root",
+                    self.root,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=True,
+            )
 
     def daemon_pid(self) -> int:
         """Process id of the daemon (not of its guardian), checked to be one of this unit's."""
@@ -86,8 +100,13 @@ class Unit:
     def qx(self, arguments: Sequence[str], timeout: float = 10.0) -> subprocess.CompletedProcess[str]:
         """Run `qx ARGUMENTS --root ROOT`, whatever its exit status."""
         try:
-            return subprocess.run([self.executable, *arguments, "--root", self.root],
-                                  capture_output=True, text=True, timeout=timeout, check=False)
+            return subprocess.run(
+                [self.executable, *arguments, "--root", self.root],
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
         except OSError as error:
             raise LabError(f"{self.executable}: {error.strerror}") from None
         except subprocess.TimeoutExpired:

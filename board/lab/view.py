@@ -22,10 +22,18 @@ from .pair import Lab
 from .probe import Outage
 from .watcher import EVENTS_SHOWN, Seen, Watcher, mapping
 
-_HELP = ("1 2 power a b off/on   x X cable of a b   c C kill the daemon of a b   s swap   q end",
-         "in a second terminal: board/lab/lab power a off, cut b, split, heal, status, …")
-_COLOURS = {"master": "32;1", "backup": "36", "fault": "31;1", "starting": "33", "off": "90",
-            "no answer": "31"}
+_HELP = (
+    "1 2 power a b off/on   x X cable of a b   c C kill the daemon of a b   s swap   q end",
+    "in a second terminal: board/lab/lab power a off, cut b, split, heal, status, …",
+)
+_COLOURS = {
+    "master": "32;1",
+    "backup": "36",
+    "fault": "31;1",
+    "starting": "33",
+    "off": "90",
+    "no answer": "31",
+}
 
 
 # ── from what was seen to text ──
@@ -59,10 +67,12 @@ def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
     vrrp, peer, sync = mapping(qx.get("vrrp")), mapping(qx.get("peer")), mapping(qx.get("sync"))
     counters = mapping(vrrp.get("counters"))
     mode = f" ({qx['mode']})" if qx.get("mode") else ""
-    links = "  ".join(f"{name} {'up' if carrier else 'DOWN'}" for name, carrier in
-                      mapping(status.get("link")).items())
-    held = "  ".join(f"{address}@{name}" for address, name in
-                     mapping(status.get("service_addresses")).items())
+    links = "  ".join(
+        f"{name} {'up' if carrier else 'DOWN'}" for name, carrier in mapping(status.get("link")).items()
+    )
+    held = "  ".join(
+        f"{address}@{name}" for address, name in mapping(status.get("service_addresses")).items()
+    )
     described = " ".join(str(peer[key]) for key in ("state", "mode", "serial", "firmware") if peer.get(key))
     return [
         (f"unit {unit}", str(qx.get("serial") or "")),
@@ -71,11 +81,17 @@ def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
         ("why", str(qx.get("why") or "")),
         ("links", links),
         ("holds", held or ("no service address" if status.get("powered") else "")),
-        ("VRRP", f"{_shown(vrrp, 'state')}  sent {_shown(counters, 'adverts_sent')}"
-                 f"  received {_shown(counters, 'adverts_received')}"),
+        (
+            "VRRP",
+            f"{_shown(vrrp, 'state')}  sent {_shown(counters, 'adverts_sent')}"
+            f"  received {_shown(counters, 'adverts_received')}",
+        ),
         ("peer", described or "-"),
-        ("sync", f"revision {_shown(sync, 'revision')}  peer {_shown(sync, 'peer_revision')}  "
-                 f"age {_shown(sync, 'age_s')} s"),
+        (
+            "sync",
+            f"revision {_shown(sync, 'revision')}  peer {_shown(sync, 'peer_revision')}  "
+            f"age {_shown(sync, 'age_s')} s",
+        ),
         ("applications", _words(qx.get("applications")) or "-"),
         ("mismatches", _words(qx.get("mismatches")) or "none"),
         ("says", str(status.get("error") or "")),
@@ -105,8 +121,10 @@ def page(seen: dict[str, Seen], outage: str, notice: str, width: int, height: in
     lines = [" │ ".join(cell(*entry) for entry in pair) for pair in pairs]
     lines.append("─" * min(width, 2 * column + 3))
     for place in range(EVENTS_SHOWN):
-        texts = [event_line(seen[unit].events[-1 - place]) if place < len(seen[unit].events) else ""
-                 for unit in UNITS]
+        texts = [
+            event_line(seen[unit].events[-1 - place]) if place < len(seen[unit].events) else ""
+            for unit in UNITS
+        ]
         lines.append(" │ ".join(text[:column].ljust(column) for text in texts))
     lines.append("─" * min(width, 2 * column + 3))
     lines += [text[:width] for text in (outage, notice, *_HELP)]
@@ -142,8 +160,13 @@ def _terminal() -> Iterator[None]:
 def _draw(watcher: Watcher) -> None:
     while True:
         size = shutil.get_terminal_size()
-        lines = page(watcher.seen, outage_line(watcher.outage(), watcher.service), watcher.notice,
-                     size.columns, size.lines)
+        lines = page(
+            watcher.seen,
+            outage_line(watcher.outage(), watcher.service),
+            watcher.notice,
+            size.columns,
+            size.lines,
+        )
         sys.stdout.write("\x1b[H" + "\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J")
         sys.stdout.flush()
         if select.select([sys.stdin], [], [], 0.25)[0]:

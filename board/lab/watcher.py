@@ -90,6 +90,7 @@ class Watcher:
 
     def do(self, said: str, work: Callable[[], object]) -> None:
         """Run a command of a key in the background; the notice says what came of it."""
+
         def run() -> None:
             with self._busy:
                 self.notice = f"{said} …"
@@ -98,6 +99,7 @@ class Watcher:
                     self.notice = f"{said}: done"
                 except (LabError, OSError) as error:
                     self.notice = f"{said}: {error}"
+
         threading.Thread(target=run, daemon=True).start()
 
     # ── what keys do ──
@@ -127,6 +129,7 @@ class Watcher:
             done = self.lab.qx(masters[0], "swap", timeout=30.0)
             if done.returncode:
                 raise LabError((done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])
+
         self.do(f"swap on {masters[0]}", run)
 
     def key(self, key: str) -> bool:

@@ -44,7 +44,9 @@ SWAP_PATIENCE = 3.0
 class Controller:
     """One unit. `start()` on the loop, then events drive it; `stop()` lets go in order."""
 
-    def __init__(self, paths: Paths, identity: Identity, board: Board, store: Store, events: EventLog) -> None:
+    def __init__(
+        self, paths: Paths, identity: Identity, board: Board, store: Store, events: EventLog
+    ) -> None:
         self.paths, self.identity, self.board = paths, identity, board
         self.store, self.events = store, events
         self.engine = Engine(paths)
@@ -65,7 +67,9 @@ class Controller:
         loop = asyncio.get_running_loop()
         view = self.engine.view()
         if not view.realtime:
-            log.warning("real-time scheduling is not permitted; short advertisement intervals may fail under load")
+            log.warning(
+                "real-time scheduling is not permitted; short advertisement intervals may fail under load"
+            )
         if not view.locked:
             log.warning("locking memory is not permitted; a swapping machine may delay a takeover")
         loop.add_reader(self.engine.descriptor, self._on_engine)
@@ -188,7 +192,9 @@ class Controller:
             await self._keep_mode("active")
 
     def _application_failing(self, application: Application) -> None:
-        self.events.add("critical", "Application failure", f"{application.name}: {application.trouble}", "PBX")
+        self.events.add(
+            "critical", "Application failure", f"{application.name}: {application.trouble}", "PBX"
+        )
         view = self.engine.view()
         if self._standing.role == Role.MASTER and view.peer_active:
             self.engine.release()
@@ -224,7 +230,9 @@ class Controller:
         await self._keep_mode(mode)
 
     async def _keep_mode(self, mode: str) -> None:
-        await self.run_in_store(lambda store: store.commit({"redundancy.backup_mode": mode}, "system", "mode"))
+        await self.run_in_store(
+            lambda store: store.commit({"redundancy.backup_mode": mode}, "system", "mode")
+        )
         await self.apply_settings({"redundancy.backup_mode"})
 
     async def swap(self) -> str:
@@ -280,5 +288,3 @@ def environment(paths: Paths, identity: Identity) -> dict[str, str]:
         "QX_SERIAL": identity.serial,
         "QX_MODEL": identity.model.name,
     }
-
-

@@ -159,11 +159,7 @@ class EngineView:
 
 
 REASONS: list[str] = [ffi.string(lib.qx_reason_name(number)).decode() for number in range(lib.QX_REASONS)]
-COUNTERS = (
-    "adverts_received adverts_sent prio_zero_received prio_zero_sent become_master release_master addr_list_err "
-    "adver_int_err checksum_rfc9568_form owner_conflict foreign announces_sent hellos_sent hellos_received "
-    "hellos_refused overruns late events_lost"
-).split()
+COUNTERS = ["adverts_received", "adverts_sent", "prio_zero_received", "prio_zero_sent", "become_master", "release_master", "addr_list_err", "adver_int_err", "checksum_rfc9568_form", "owner_conflict", "foreign", "announces_sent", "hellos_sent", "hellos_received", "hellos_refused", "overruns", "late", "events_lost"]
 
 
 def _octets(address: IPv4Address | None) -> int:
@@ -208,7 +204,9 @@ class Engine:
         c.virtual_mac, c.only_peer, c.wan_tracking = plan.virtual_mac, plan.only_peer, plan.wan_tracking
         for name in ("virtual", "lan", "wan"):
             address = plan.virtual_ip if name == "virtual" else getattr(plan, name + "_service")
-            setattr(c, "virtual_ip" if name == "virtual" else name + "_service", _octets(address and address.ip))
+            setattr(
+                c, "virtual_ip" if name == "virtual" else name + "_service", _octets(address and address.ip)
+            )
             setattr(c, name + "_prefix", address.network.prefixlen if address else 0)
         c.peer = _octets(plan.peer)
         c.lan_gateway, c.wan_gateway = _octets(plan.lan_gateway), _octets(plan.wan_gateway)
@@ -284,4 +282,3 @@ class Engine:
             h.uptime_s, _interface(h.lan_service, h.lan_prefix), _interface(h.wan_service, h.wan_prefix),
             ffi.string(h.serial).decode(), ffi.string(h.model).decode(), ffi.string(h.firmware).decode(),
         )  # fmt: skip
-

@@ -18,7 +18,14 @@ from .role import Known, Standing
 def _peer(hello: Hello | None) -> dict[str, Any]:
     """The other unit as it said of itself; `state` is down 3 s after it last spoke, unknown before."""
     if hello is None:
-        return {"state": "unknown", "mode": None, "serial": None, "firmware": None, "model": None, "age_s": None}
+        return {
+            "state": "unknown",
+            "mode": None,
+            "serial": None,
+            "firmware": None,
+            "model": None,
+            "age_s": None,
+        }
     state = "down"
     if hello.age < SEEN:
         state = {State.MASTER: "master", State.BACKUP: "backup"}.get(hello.state, "starting")

@@ -73,7 +73,9 @@ def report(event: EngineEvent, was_master: bool) -> Report | None:
             return Report("warning", "Advertisement refused",
                           f"{reason_text(event.a)}, from {event.source}; further ones are counted")  # fmt: skip
         case Kind.FOREIGN:
-            return Report("warning", "Another router uses our Redundant Group ID", f"its address is {event.source}")
+            return Report(
+                "warning", "Another router uses our Redundant Group ID", f"its address is {event.source}"
+            )
         case Kind.ADDRESSES:
             return Report("warning", "Pair mismatch",
                           f"{event.source} advertises another service address: {event.address}")  # fmt: skip
