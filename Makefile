@@ -13,8 +13,8 @@ PY     := $(VENV)/bin/python
 
 # Debian packages: for the build, for the lab and for the tests' real peers.
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
-LAB_PACKAGES   := iproute2 iputils-ping nftables procps
-TEST_PACKAGES  := keepalived frr tcpdump clang-14 clang-format-14 libclang-rt-14-dev
+LAB_PACKAGES   := iproute2
+TEST_PACKAGES  := iputils-ping keepalived frr tcpdump clang-14 clang-format-14 libclang-rt-14-dev
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \

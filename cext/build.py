@@ -36,7 +36,7 @@ def declarations(header: Path) -> str:
     text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
     kept = []
     for line in text.splitlines():
-        if line.lstrip().startswith("#") and not re.match(r"#define \w+ \d+\s*$", line):
+        if line.lstrip().startswith("#") and not re.match(r"#define \w+\s+\d+\s*$", line):
             continue
         kept.append(line)
     return "\n".join(kept)

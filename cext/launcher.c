@@ -17,16 +17,15 @@
 
 PyMODINIT_FUNC PyInit__qx(void);
 
-/* Prepended to the search path: the zip that is this file, and the packages beside it. */
+/* Prepended to the search path: the zip that is this file, by a name that holds when the file is replaced
+ * under a running daemon, and the packages beside it. */
 static const char start[] =
     "import sys, os\n"
-    "exe = sys.executable\n"
-    "beside = os.path.join(os.path.dirname(exe), 'site-packages')\n"
-    "sys.path[:0] = [exe] + [beside] * os.path.isdir(beside)\n"
-    "if not os.path.isdir(beside):\n"
-    "    base = os.path.dirname(os.__file__)\n"
-    "    sys.path += [p for p in (base + '/site-packages', '/usr/lib/python3/dist-packages')\n"
-    "                 if os.path.isdir(p)]\n"
+    "beside = os.path.join(os.path.dirname(sys.executable), 'site-packages')\n"
+    "base = os.path.dirname(os.__file__)\n"
+    "system = (base + '/site-packages', '/usr/lib/python3/dist-packages')\n"
+    "packages = [beside] if os.path.isdir(beside) else [p for p in system if os.path.isdir(p)]\n"
+    "sys.path[:] = ['/proc/self/exe', *packages, *sys.path]\n"
     "from qx.__main__ import main\n"
     "sys.exit(main(sys.argv[1:]))\n";
 

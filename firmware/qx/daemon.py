@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """daemon: the control plane's process: opens what the unit has, runs the controller and serves operations.
 
-Exit codes as the guardian reads them: 0 an orderly end, 1 refused to run (it has said why), 3 start me again as
-after power-on.
+Exit codes as the guardian reads them: 0 an orderly end, 1 refused to run (it has said why), 3 start me
+again as after power-on.
 """
 
 from __future__ import annotations

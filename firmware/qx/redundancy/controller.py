@@ -143,8 +143,7 @@ class Controller:
         before, self._standing = self._standing, standing(self._known, view)
         if (before.role, before.mode) != (self._standing.role, self._standing.mode):
             self._since = time.time()
-            log.info("role %s%s%s", self._standing.role, f" ({self._standing.mode})" if self._standing.mode else "",
-                     f": {self._standing.why}" if self._standing.why else "")  # fmt: skip
+            log.info("role %s", self._standing)
             self._enter(before)
         if self._standing.why and self._standing.why != before.why:
             self._warn(self._standing)

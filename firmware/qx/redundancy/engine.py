@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Interface
@@ -159,7 +160,14 @@ class EngineView:
 
 
 REASONS: list[str] = [ffi.string(lib.qx_reason_name(number)).decode() for number in range(lib.QX_REASONS)]
-COUNTERS = ["adverts_received", "adverts_sent", "prio_zero_received", "prio_zero_sent", "become_master", "release_master", "addr_list_err", "adver_int_err", "checksum_rfc9568_form", "owner_conflict", "foreign", "announces_sent", "hellos_sent", "hellos_received", "hellos_refused", "overruns", "late", "events_lost"]
+# fmt: off
+COUNTERS = (
+    "adverts_received", "adverts_sent", "prio_zero_received", "prio_zero_sent", "become_master",
+    "release_master", "addr_list_err", "adver_int_err", "checksum_rfc9568_form", "owner_conflict",
+    "foreign", "announces_sent", "hellos_sent", "hellos_received", "hellos_refused", "overruns", "late",
+    "events_lost",
+)
+# fmt: on
 
 
 def _octets(address: IPv4Address | None) -> int:
@@ -248,10 +256,8 @@ class Engine:
         return int(lib.qx_engine_descriptor())
 
     def events(self) -> Iterator[EngineEvent]:
-        try:
+        with suppress(BlockingIOError):
             os.read(self.descriptor, 8)
-        except BlockingIOError:
-            pass
         while lib.qx_engine_event(self._event):
             e = self._event
             yield EngineEvent(
@@ -265,20 +271,50 @@ class Engine:
         counters = {name: int(getattr(s, name)) for name in COUNTERS}
         counters |= {reason: int(s.refused[number]) for number, reason in enumerate(REASONS) if number}
         return EngineView(
-            bool(s.realtime), bool(s.locked), bool(s.group), State(s.state), s.priority, Block(s.block),
-            Cause(s.cause), Parameter(s.parameter), s.parameter_theirs, bool(s.link), bool(s.wan_link),
-            bool(s.ready), bool(s.holding), bool(s.armed), bool(s.peer_active), s.since,
-            IPv4Address(s.master) if s.master else None, s.master_priority, s.master_heard,
-            self._hello(s), counters,
-        )  # fmt: skip
+            realtime=bool(s.realtime),
+            locked=bool(s.locked),
+            group=bool(s.group),
+            state=State(s.state),
+            priority=s.priority,
+            block=Block(s.block),
+            cause=Cause(s.cause),
+            parameter=Parameter(s.parameter),
+            parameter_theirs=s.parameter_theirs,
+            link=bool(s.link),
+            wan_link=bool(s.wan_link),
+            ready=bool(s.ready),
+            holding=bool(s.holding),
+            armed=bool(s.armed),
+            peer_active=bool(s.peer_active),
+            since=s.since,
+            master=IPv4Address(s.master) if s.master else None,
+            master_priority=s.master_priority,
+            master_heard=s.master_heard,
+            hello=self._hello(s),
+            counters=counters,
+        )
 
     def _hello(self, s: Any) -> Hello | None:
         if not s.hello_seen:
             return None
         h = s.hello
+        lan, wan = _interface(h.lan_service, h.lan_prefix), _interface(h.wan_service, h.wan_prefix)
         return Hello(
-            max(0.0, (self.now() - s.hello_seen) / NANOSECONDS), State(h.state), h.priority, h.vrid, h.version,
-            h.interval_cs, bool(h.virtual_mac), bool(h.armed), bool(h.passive), bool(h.wan_link), h.term,
-            h.uptime_s, _interface(h.lan_service, h.lan_prefix), _interface(h.wan_service, h.wan_prefix),
-            ffi.string(h.serial).decode(), ffi.string(h.model).decode(), ffi.string(h.firmware).decode(),
-        )  # fmt: skip
+            age=max(0.0, (self.now() - s.hello_seen) / NANOSECONDS),
+            state=State(h.state),
+            priority=h.priority,
+            vrid=h.vrid,
+            version=h.version,
+            interval_cs=h.interval_cs,
+            virtual_mac=bool(h.virtual_mac),
+            armed=bool(h.armed),
+            passive=bool(h.passive),
+            wan_link=bool(h.wan_link),
+            term=h.term,
+            uptime=h.uptime_s,
+            lan_service=lan,
+            wan_service=wan,
+            serial=ffi.string(h.serial).decode(),
+            model=ffi.string(h.model).decode(),
+            firmware=ffi.string(h.firmware).decode(),
+        )

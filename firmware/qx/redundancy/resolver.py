@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""resolver: etc/resolv.conf under the root. DNS moves with the service addresses: a Backup has none (SPEC)."""
+"""resolver: etc/resolv.conf under the root. DNS moves with the service addresses; a Backup has none."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """role: which role the unit is in, decided from what the engine sees and what the control plane knows. Pure.
 
-The engine decides in microseconds who holds the addresses; this says what that means: for the user (role, mode
-and, in fault, why), for the applications (run or not) and for the engine's lease (would this unit be fit to
-take over).
+The engine decides in microseconds who holds the addresses; this says what that means: for the user (role,
+mode and, in fault, why), for the applications (run or not) and for the engine's lease (would this unit be fit
+to take over).
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ class Standing:
     role: Role
     mode: str | None = None
     why: str = ""  # one line, in fault and where a Backup would not take over
+
+    def __str__(self) -> str:
+        mode = f" ({self.mode})" if self.mode else ""
+        return f"{self.role}{mode}{': ' if self.why else ''}{self.why}"
 
     @property
     def applications(self) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""status: everything that faces show of the pair, as one dictionary of JSON types (contract in DESIGN). Pure."""
+"""status: everything that faces show of the pair, as one dictionary of JSON types. Pure."""
 
 from __future__ import annotations
 

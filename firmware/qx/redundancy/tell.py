@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tell: what the engine reports, as events in a user's words (R32). Pure: a report in, an event's text out."""
+"""tell: what the engine reports, as events in a user's words (R32). Pure: a report in, a text out."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def _state(event: EngineEvent, was_master: bool) -> Report | None:
         up = _milliseconds(event.addresses, event.at)
         text = f"{BECAME.get(cause, cause.name.lower())}; addresses up after {up}"
         takeover = cause in (Cause.SILENCE, Cause.RELEASED)
-        return Report("warning" if takeover else "success",
-                      "Takeover: this device is Master" if takeover else "This device is Master", text)  # fmt: skip
+        if takeover:
+            return Report("warning", "Takeover: this device is Master", text)
+        return Report("success", "This device is Master", text)
     if was_master:
         cause = Cause(event.b)
         return Report("warning", "This device is no longer Master", CEASED.get(cause, cause.name.lower()))
@@ -67,11 +68,11 @@ def report(event: EngineEvent, was_master: bool) -> Report | None:
         case Kind.LINK:
             return _link(event)
         case Kind.CONFLICT:
-            return Report("critical", "Address conflict",
-                          f"{HOLDERS[event.b]} {event.address} is held by the station {event.mac}")  # fmt: skip
+            text = f"{HOLDERS[event.b]} {event.address} is held by the station {event.mac}"
+            return Report("critical", "Address conflict", text)
         case Kind.REFUSED:
-            return Report("warning", "Advertisement refused",
-                          f"{reason_text(event.a)}, from {event.source}; further ones are counted")  # fmt: skip
+            text = f"{reason_text(event.a)}, from {event.source}; further ones are counted"
+            return Report("warning", "Advertisement refused", text)
         case Kind.FOREIGN:
             return Report(
                 "warning", "Another router uses our Redundant Group ID", f"its address is {event.source}"
