@@ -84,6 +84,9 @@ extern struct qx_engine qx_engine;
 
 /* tell.c */
 void qx_tell(struct qx_engine *engine, const struct qx_event *event);
+/* Another station holds the address that `probe` asks for. */
+void qx_tell_conflict(struct qx_engine *engine, int64_t now, int probe, uint32_t address,
+                      const uint8_t mac[6]);
 void qx_tell_show(struct qx_engine *engine, int64_t now);
 
 /* carry.c */

@@ -170,13 +170,6 @@ static bool ours(const struct qx_engine *engine, const uint8_t mac[6]) {
     return false;
 }
 
-static void conflict(struct qx_engine *engine, int64_t now, int which, uint32_t address,
-                     const uint8_t mac[6]) {
-    struct qx_event event = {.kind = QX_EVENT_CONFLICT, .b = which, .address = address, .at = now};
-    memcpy(event.mac, mac, sizeof event.mac);
-    qx_tell(engine, &event);
-}
-
 static bool is_virtual_mac(const uint8_t mac[6]) {
     static const uint8_t range[5] = {0x00, 0x00, 0x5e, 0x00, 0x01};
     return memcmp(mac, range, sizeof range) == 0;
@@ -194,7 +187,7 @@ static void claimed(struct qx_engine *engine, int64_t now, int service, const st
         return; /* RFC 5227 2.4: defend once in ten seconds */
     }
     engine->conflict_told = now;
-    conflict(engine, now, 1 + service, arp->sender, arp->sender_mac);
+    qx_tell_conflict(engine, now, 1 + service, arp->sender, arp->sender_mac);
     if (!yield)
         qx_announce_again(&engine->announce, now);
 }
@@ -209,8 +202,9 @@ static void on_arp(struct qx_engine *engine, int64_t now, int port, const struct
             continue;
         if (probe != QX_PROBE_VIRTUAL)
             qx_group_service(&engine->group, now, QX_SERVICE_TAKEN);
-        if (!before)
-            conflict(engine, now, probe, engine->probes[probe].address, arp->sender_mac);
+        /* In a group a Master that is heard a moment later may rightly answer: told when it keeps us back. */
+        if (!before && (probe == QX_PROBE_VIRTUAL || !engine->setup.plan.group))
+            qx_tell_conflict(engine, now, probe, engine->probes[probe].address, arp->sender_mac);
     }
     for (int i = 0; i < engine->setup.service_count; i++)
         if (engine->held[i] && arp->sender == engine->setup.services[i].address.address)
@@ -218,7 +212,7 @@ static void on_arp(struct qx_engine *engine, int64_t now, int port, const struct
     if (engine->group.ready && port == 0 && arp->sender == engine->setup.plan.virtual_ip &&
         now - engine->conflict_told > 10 * QX_SECOND) {
         engine->conflict_told = now;
-        conflict(engine, now, QX_PROBE_VIRTUAL, arp->sender, arp->sender_mac);
+        qx_tell_conflict(engine, now, QX_PROBE_VIRTUAL, arp->sender, arp->sender_mac);
     }
 }
 
@@ -287,11 +281,7 @@ static void start_probe(struct qx_engine *engine, int64_t now, int probe, uint32
 
 void qx_hear_link(struct qx_engine *engine, int64_t now, int port, bool up) {
     const struct qx_plan *plan = &engine->setup.plan;
-    struct qx_event event = {.kind = QX_EVENT_LINK, .a = port, .b = up, .at = now};
-    bool before = port ? engine->group.wan_link : engine->group.link;
     struct qx_round round;
-    if (up != before)
-        qx_tell(engine, &event);
     if (up)
         sem_post(&engine->renew_now); /* the kernel dropped routes with the link */
     qx_round_begin(engine, &round);
@@ -319,10 +309,15 @@ static void on_link(const struct qx_link *link, bool gone, void *data) {
     bool up = link->carrier && !gone;
     if (!engine->attached)
         return;
-    if (link->index == engine->setup.lan.index && up != engine->group.link)
-        qx_hear_link(engine, now, 0, up);
-    if (engine->setup.wan.index && link->index == engine->setup.wan.index && up != engine->group.wan_link)
-        qx_hear_link(engine, now, 1, up);
+    const int ports[2] = {engine->setup.lan.index, engine->setup.wan.index};
+    for (int port = 0; port < 2; port++) {
+        bool before = port ? engine->group.wan_link : engine->group.link;
+        struct qx_event event = {.kind = QX_EVENT_LINK, .a = port, .b = up, .at = now};
+        if (link->index != ports[port] || up == before)
+            continue;
+        qx_tell(engine, &event);
+        qx_hear_link(engine, now, port, up);
+    }
 }
 
 void qx_hear_links(struct qx_engine *engine, int64_t now) {

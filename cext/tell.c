@@ -20,6 +20,13 @@ void qx_tell(struct qx_engine *engine, const struct qx_event *event) {
     (void)!write(engine->notify, &one, sizeof one); /* full means that it is readable already */
 }
 
+void qx_tell_conflict(struct qx_engine *engine, int64_t now, int probe, uint32_t address,
+                      const uint8_t mac[6]) {
+    struct qx_event event = {.kind = QX_EVENT_CONFLICT, .b = probe, .address = address, .at = now};
+    memcpy(event.mac, mac, sizeof event.mac);
+    qx_tell(engine, &event);
+}
+
 bool qx_engine_event(struct qx_event *event) {
     struct qx_engine *engine = &qx_engine;
     uint32_t out = atomic_load_explicit(&engine->events_out, memory_order_relaxed);

@@ -60,6 +60,7 @@ class Controller:
         self._conflicts: dict[int, Conflict] = {}
         self._master = False  # as the engine's events told so far
         self._peer_up: str | None = None  # the mode in which the Backup was told to be up
+        self._stopping = False
         self._background: set[asyncio.Task[Any]] = set()
 
     # --- life ---------------------------------------------------------------------------------------
@@ -79,6 +80,7 @@ class Controller:
     async def stop(self) -> None:
         """Lets go first, so that the other unit serves while our applications still end."""
         loop = asyncio.get_running_loop()
+        self._stopping = True
         await loop.run_in_executor(self._engine_thread, self.engine.detach)
         await self.applications.close()
         loop.remove_reader(self.engine.descriptor)
@@ -134,6 +136,8 @@ class Controller:
         """Takes the engine's view and lets follow what has to."""
         view = self.engine.view()
         plan = self._known.plan
+        if self._stopping:
+            return
         if plan:
             self._known = replace(
                 self._known,
