@@ -70,7 +70,9 @@ static void on_new_state(struct qx_engine *engine, int64_t now, const struct qx_
 
 void qx_round_end(struct qx_engine *engine, int64_t now, struct qx_round *round) {
     const struct qx_group *group = &engine->group;
+    atomic_store_explicit(&engine->estate->working, round->actions.count > 0, memory_order_relaxed);
     qx_carry(engine, now, &round->actions);
+    atomic_store_explicit(&engine->estate->working, 0, memory_order_relaxed);
     if (round->actions.count)
         engine->changed = true;
     if (group->fsm.state != round->state)
@@ -200,10 +202,12 @@ static bool serve_request(struct qx_engine *engine, int64_t now) {
     int request = atomic_load(&engine->request);
     if (request == QX_REQUEST_NONE)
         return true;
+    atomic_store_explicit(&engine->estate->working, 1, memory_order_relaxed);
     if (request == QX_REQUEST_ATTACH)
         attach(engine, now);
     else
         detach(engine, now, request == QX_REQUEST_QUIET);
+    atomic_store_explicit(&engine->estate->working, 0, memory_order_relaxed);
     qx_tell_show(engine, now);
     atomic_store(&engine->request, QX_REQUEST_NONE);
     sem_post(&engine->done);

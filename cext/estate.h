@@ -45,6 +45,7 @@ struct qx_estate {
     _Atomic uint64_t beat;    /* counts the engine's rounds */
     _Atomic uint32_t beating; /* the engine's thread runs */
     _Atomic uint32_t hang_ms; /* without a beat for so long it hangs */
+    _Atomic uint32_t working; /* it waits for the kernel's routing lock, which others may hold for long */
     _Atomic uint32_t restart; /* the engine asks to be restarted: the control plane is gone */
     _Atomic uint32_t kept;    /* the guardian keeps the addresses for the next daemon */
     _Atomic uint32_t shown;   /* which copy holds */

@@ -274,8 +274,8 @@ void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *
         parameter = QX_SAME;
     if (hello->state == QX_MASTER && parameter != QX_SAME) {
         hold_back(group, now, parameter, theirs, PEER_LIFETIME, goes_before(group, hello->priority), actions);
-    } else if (group->parameter != QX_SAME && hello->state != QX_MASTER) {
-        group->parameter = QX_SAME; /* it is no Master any more, so nobody's advertisements are missed */
+    } else {
+        group->parameter = QX_SAME; /* it is no Master, or one that we can hear */
     }
 }
 

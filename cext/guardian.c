@@ -38,6 +38,7 @@ enum { PATH = 512, REALTIME_PRIORITY = 51 /* above the engine's */ };
 #define PEER_LIFETIME (3 * SECOND)  /* an active Backup seen within this is there */
 #define KEEP_LIMIT    (30 * SECOND) /* that long addresses are kept for a daemon that does not come back */
 #define STOP_PATIENCE (10 * SECOND)
+#define WORK_PATIENCE (2 * SECOND)
 #define SETTLED       (60 * SECOND)
 
 struct guardian {
@@ -252,6 +253,7 @@ static void after_death(struct guardian *guardian, int64_t now) {
 static bool start_daemon(struct guardian *guardian, int64_t now) {
     atomic_store(&qx_estate->beating, 0);
     atomic_store(&qx_estate->restart, 0);
+    atomic_store(&qx_estate->working, 0);
     atomic_store(&qx_estate->taken, 0);
     guardian->missed = 0;
     pid_t guardian_pid = getpid();
@@ -298,7 +300,10 @@ static bool hangs(struct guardian *guardian, int64_t now) {
     if (!on_time)
         return false;
     guardian->missed++;
-    return guardian->missed * (LOOK / MS) >= atomic_load(&qx_estate->hang_ms);
+    int64_t patience = atomic_load(&qx_estate->hang_ms) * MS;
+    if (atomic_load(&qx_estate->working) && patience < WORK_PATIENCE)
+        patience = WORK_PATIENCE; /* it waits in the kernel, where a signal would not reach it either */
+    return guardian->missed * LOOK >= patience;
 }
 
 /* An end of the daemon that was meant: returns its exit code, or -1 where it was none. */
