@@ -99,6 +99,7 @@ void qx_carry_hold(struct qx_engine *engine, int64_t now, int service) {
     const struct qx_service *wanted = &engine->setup.services[service];
     pthread_mutex_lock(&engine->holding);
     int code = wanted->macvlan ? qx_netlink_link_up(&engine->netlink, wanted->device, true) : 0;
+    engine->raised[service] = wanted->macvlan;
     if (code < 0)
         failed(engine, now, code, QX_STEP_LINK);
     code = qx_netlink_address_add(&engine->netlink, &wanted->address);
@@ -121,9 +122,8 @@ void qx_carry_drop(struct qx_engine *engine, int service) {
         return;
     pthread_mutex_lock(&engine->holding);
     engine->held[service] = false;
-    qx_netlink_address_remove(&engine->netlink, &held->address); /* its routes go with it */
-    if (held->macvlan)
-        qx_netlink_link_up(&engine->netlink, held->device, false);
+    /* Its routes go with it; the macvlan is brought down by the keeper, which has time for it. */
+    qx_netlink_address_remove(&engine->netlink, &held->address);
     pthread_mutex_unlock(&engine->holding);
     engine->changed = true;
 }

@@ -153,6 +153,7 @@ static void attach(struct qx_engine *engine, int64_t now) {
     pthread_mutex_lock(&engine->holding);
     engine->setup = *engine->handed;
     memset(engine->held, 0, sizeof engine->held);
+    memset(engine->raised, 0, sizeof engine->raised);
     pthread_mutex_unlock(&engine->holding);
     engine->attached = true;
     engine->lease_told = engine->peer_known = false;
@@ -453,7 +454,7 @@ int qx_engine_start(const char *run, char *error) {
     failed = qx_keep_start(engine);
     if (!failed)
         failed = qx_thread_start(&engine->thread, REALTIME_PRIORITY, loop, engine);
-    for (int tries = 0; !failed && tries < 1000 && !atomic_load(&engine->estate->beat); tries++)
+    for (int tries = 0; !failed && tries < 1000 && !atomic_load(&engine->shown_index); tries++)
         usleep(100); /* until it has shown its first view */
     if (failed)
         snprintf(error, QX_ERROR, "cannot start the engine's threads: %s", strerror(-failed));

@@ -59,7 +59,8 @@ struct qx_engine {
     struct qx_local local;
     struct qx_announce announce;
     struct qx_probe probes[QX_PROBES];
-    bool held[QX_SERVICES]; /* the service's address is on its interface */
+    bool held[QX_SERVICES];   /* the service's address is on its interface */
+    bool raised[QX_SERVICES]; /* its macvlan is up */
     int64_t hello_at;
     int64_t answered; /* our last advertisement that answered a lower one */
     int64_t conflict_told;

@@ -150,12 +150,10 @@ static void send_frame(struct guardian *guardian, int port, const uint8_t *frame
     (void)!sendto(guardian->frames, frame, length, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to);
 }
 
+/* The macvlan stays until the next daemon makes its own: without an address nothing is sent from it. */
 static void take_away(struct guardian *guardian, const struct qx_holdings *holdings) {
-    for (int i = 0; i < holdings->service_count; i++) {
+    for (int i = 0; i < holdings->service_count; i++)
         qx_netlink_address_remove(&guardian->netlink, &holdings->services[i].address);
-        if (holdings->services[i].macvlan)
-            qx_netlink_link_up(&guardian->netlink, holdings->services[i].device, false);
-    }
 }
 
 /* The peer takes over 11.7 ms after this in version 2. */
@@ -197,6 +195,7 @@ static void keep(struct guardian *guardian, const struct qx_holdings *holdings, 
         guardian->keep_until = now + KEEP_LIMIT;
         guardian->renew_at = guardian->advert_at = now;
         guardian->keeping = true;
+        atomic_store(&qx_estate->taken, 0);
         atomic_store(&qx_estate->kept, 1);
     }
     stand_in(guardian, now);

@@ -164,3 +164,12 @@ int qx_sysctl_set(struct qx_journal *journal, const char *name, const char *key,
     }
     return failed ? failed : write_value(path, value);
 }
+
+int qx_ipv6_off(const char *name) {
+    char path[PATH];
+    if (strchr(name, '/'))
+        return -EINVAL;
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+    int failed = write_value(path, "1");
+    return failed == -ENOENT ? 0 : failed;
+}

@@ -34,3 +34,5 @@ void qx_journal_undo(struct qx_journal *journal, unsigned kinds, struct qx_netli
 /* Sets net.ipv4.conf.IF.KEY; before that the journal is saved with what stood there (NULL: an interface of
  * our own, which takes its settings with it). 0 or -errno. */
 int qx_sysctl_set(struct qx_journal *journal, const char *name, const char *key, const char *value);
+/* Ends IPv6 on an interface of our own; 0 as well where the kernel has none. */
+int qx_ipv6_off(const char *name);

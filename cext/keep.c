@@ -3,8 +3,9 @@
  *
  * A renewal asks the kernel for its routing lock, which others may hold for tens of milliseconds (a user's
  * `ip`, another name space); advertisements must not wait for it. So the engine touches addresses only when
- * the role changes, and this thread once a second while it holds them. The lock between the two is free in
- * between; it makes sure that nothing is renewed that the engine has just taken away.
+ * the role changes, and this thread once a second while it holds them; it also brings a macvlan down that is
+ * not needed any more, for which the kernel waits until no processor uses it. The lock between the two is
+ * free in between; it makes sure that nothing is renewed that the engine has just taken away.
  */
 #include <errno.h>
 #include <sys/prctl.h>
@@ -18,6 +19,10 @@ static void renew(struct qx_engine *engine) {
     pthread_mutex_lock(&engine->holding);
     for (int i = 0; i < engine->setup.service_count; i++) {
         const struct qx_service *service = &engine->setup.services[i];
+        if (!engine->held[i] && engine->raised[i]) {
+            qx_netlink_link_up(&engine->keeping, service->device, false);
+            engine->raised[i] = false;
+        }
         if (!engine->held[i])
             continue;
         qx_netlink_address_add(&engine->keeping, &service->address);

@@ -74,6 +74,8 @@ static int macvlan(struct qx_netlink *netlink, struct qx_journal *journal, const
         failed = qx_sysctl_set(NULL, name, "arp_announce", "2");
     if (!failed)
         failed = qx_sysctl_set(NULL, name, "rp_filter", "2");
+    if (!failed)
+        failed = qx_ipv6_off(name); /* it would speak for itself, from the virtual MAC, on a Backup as well */
     return failed ? qx_setup_fail(error, failed, "cannot set arp_ignore and rp_filter of", name) : 0;
 }
 
