@@ -132,7 +132,10 @@ int qx_netlink_macvlan(struct qx_netlink *netlink, int parent, const char *name,
     struct nlattr *kind = mnl_attr_nest_start(header, IFLA_LINKINFO);
     mnl_attr_put_strz(header, IFLA_INFO_KIND, "macvlan");
     struct nlattr *data = mnl_attr_nest_start(header, IFLA_INFO_DATA);
-    mnl_attr_put_u32(header, IFLA_MACVLAN_MODE, MACVLAN_MODE_PRIVATE);
+    /* In private mode a multicast frame whose source is the macvlan's own MAC reaches the macvlan only (Linux
+     * drivers/net/macvlan.c, macvlan_handle_frame). Another Master of the group has that very source, and its
+     * advertisements must reach the port: after a split the two would never hear each other again. */
+    mnl_attr_put_u32(header, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
     mnl_attr_nest_end(header, data);
     mnl_attr_nest_end(header, kind);
     return ask(netlink, header, NULL, NULL);

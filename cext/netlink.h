@@ -47,7 +47,7 @@ void qx_netlink_close(struct qx_netlink *netlink);
 
 int qx_netlink_link(struct qx_netlink *netlink, const char *name, struct qx_link *link);
 int qx_netlink_link_up(struct qx_netlink *netlink, int index, bool up);
-/* A macvlan in private mode with that MAC on the parent; an existing one of the name goes first. */
+/* A macvlan in bridge mode with that MAC on the parent; an existing one of the name goes first. */
 int qx_netlink_macvlan(struct qx_netlink *netlink, int parent, const char *name, const uint8_t mac[6]);
 int qx_netlink_link_delete(struct qx_netlink *netlink, int index);
 

@@ -55,6 +55,11 @@ class Paths:
         return self._path("etc/qx/master.d")
 
     @property
+    def signers(self) -> Path:
+        """Public keys of the vendor, whose signatures count."""
+        return self._path("etc/qx/signers.toml")
+
+    @property
     def resolv_conf(self) -> Path:
         """Written by the Master: DNS moves with the service addresses."""
         return self._path("etc/resolv.conf")
@@ -80,6 +85,11 @@ class Paths:
     @property
     def events_log_old(self) -> Path:
         return self._path("data/qx/events.1.msgpack")
+
+    @property
+    def trust(self) -> Path:
+        """Feature keys, what names the peer, the unit's certificate: its own, never synchronised."""
+        return self._path("data/qx/trust")
 
     @property
     def voice(self) -> Path:
