@@ -93,7 +93,7 @@ $(HOST)/qx: $(HOST)/launcher firmware/bundle.py $(CORE) $(HOST)/site-packages/.r
 build: $(HOST)/qx $(HOST)/module/_qx.abi3.so ## build the executable out/host/qx
 
 # --- the C extension as a module of its own, for tests ----------------------------------------------
-MODULE_OBJECTS := $(filter-out $(HOST)/obj/launcher.o $(HOST)/obj/guardian.o $(HOST)/obj/applications.o,$(OBJECTS))
+MODULE_OBJECTS := $(filter-out $(HOST)/obj/launcher.o $(HOST)/obj/guardian.o $(HOST)/obj/applications.o $(HOST)/obj/admission.o,$(OBJECTS))
 
 $(HOST)/module/_qx.abi3.so: $(MODULE_OBJECTS) $(HOST)/obj/_qx.o
 	@mkdir -p $(@D)

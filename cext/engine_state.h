@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine_state: what the parts of the engine share: the loop (engine.c), what arrives (hear.c), what is
+/* engine_state: what the parts of the engine share: the loop (engine.c), Python's side (face.c), plans
+ * (attach.c), events through the group (round.c), what arrives (hear.c), what is
  * carried out (carry.c), what is renewed (keep.c), and the queue to Python (tell.c). All of it belongs to the
  * engine's thread, but for the fields marked _Atomic and the hand-over in `request`.
  */
@@ -22,6 +23,15 @@ enum { QX_PROBE_VIRTUAL, QX_PROBE_LAN, QX_PROBE_WAN };
 #define QX_MS     1000000LL
 #define QX_SECOND (1000 * QX_MS)
 
+enum qx_source {
+    QX_FROM_WAKE,
+    QX_FROM_VRRP,
+    QX_FROM_LAN_ARP,
+    QX_FROM_WAN_ARP,
+    QX_FROM_HELLO,
+    QX_FROM_LINKS,
+    QX_SOURCES
+};
 enum qx_request { QX_REQUEST_NONE, QX_REQUEST_ATTACH, QX_REQUEST_DETACH, QX_REQUEST_QUIET, QX_REQUEST_END };
 enum { QX_ORDER_RELEASE = 1, QX_ORDER_PROMOTE = 2 };
 
@@ -112,9 +122,18 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now);
 void qx_hear_links(struct qx_engine *engine, int64_t now);
 void qx_hear_link(struct qx_engine *engine, int64_t now, int port, bool up);
 
-/* engine.c: a thread with that real-time priority where it is permitted. 0 or a negative errno. */
-int qx_thread_start(pthread_t *thread, int priority, void *(*loop)(void *), struct qx_engine *engine);
-/* Before and after each event that goes into the group. */
+/* attach.c */
+void qx_attach_watch(struct qx_engine *engine, int descriptor, enum qx_source source);
+/* Serves a request of Python, if there is one; false where it was to end. */
+bool qx_attach_serve(struct qx_engine *engine, int64_t now);
+
+/* engine.c */
+void *qx_engine_loop(void *data);
+
+/* face.c: a thread with that real-time priority where it is permitted. 0 or a negative errno. */
+int qx_thread_start(pthread_t *thread, int priority, void *(*body)(void *), struct qx_engine *engine);
+
+/* round.c: before and after each event that goes into the group. */
 struct qx_round {
     struct qx_actions actions;
     uint8_t state;

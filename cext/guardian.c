@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <poll.h>
@@ -14,18 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "applications.h"
 #include "estate.h"
 #include "journal.h"
@@ -84,22 +81,6 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
     (void)!write(STDERR_FILENO, line, (size_t)length + 1);
 }
 
-/* --- before anything is changed ------------------------------------------------------------------------- */
-
-static bool privileged(void) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{0}};
-    if (syscall(SYS_capget, &header, data) < 0)
-        return false;
-    return (data[0].effective & 1u << CAP_NET_ADMIN) && (data[0].effective & 1u << CAP_NET_RAW);
-}
-
-static int make_folder(const char *root, const char *below) {
-    char path[PATH];
-    snprintf(path, sizeof path, "%s/%s", root, below);
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
-}
-
 static void write_pid(const char *root, const char *name, pid_t pid) {
     char path[PATH], text[16];
     snprintf(path, sizeof path, "%s/run/qx/%s", root, name);
@@ -108,39 +89,6 @@ static void write_pid(const char *root, const char *name, pid_t pid) {
         return;
     (void)!write(file, text, (size_t)snprintf(text, sizeof text, "%d\n", (int)pid));
     close(file);
-}
-
-static int check(struct guardian *guardian) {
-    char path[PATH], other[16] = "";
-    const char *root = guardian->root;
-    snprintf(path, sizeof path, "%s/etc/qx/board.toml", root);
-    if (access(path, R_OK) < 0) {
-        fprintf(stderr,
-                "qx daemon: no unit is provisioned in %s: expected %s (qx provision --root %s makes it)\n",
-                root, path, root);
-        return QX_EXIT_FAILED;
-    }
-    if (!privileged()) {
-        fprintf(stderr, "qx daemon: no privilege to change network interfaces: expected CAP_NET_ADMIN and "
-                        "CAP_NET_RAW (run it as root)\n");
-        return QX_EXIT_FAILED;
-    }
-    int failed = make_folder(root, "run");
-    if (!failed)
-        failed = make_folder(root, "run/qx");
-    snprintf(path, sizeof path, "%s/run/qx/guardian.pid", root);
-    guardian->lock = failed ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (guardian->lock < 0) {
-        fprintf(stderr, "qx daemon: cannot write %s: %s\n", path, strerror(failed ? -failed : errno));
-        return QX_EXIT_FAILED;
-    }
-    if (flock(guardian->lock, LOCK_EX | LOCK_NB) < 0) {
-        ssize_t got = pread(guardian->lock, other, sizeof other - 1, 0);
-        other[got > 0 ? strcspn(other, "\n") : 0] = 0;
-        fprintf(stderr, "qx daemon: a daemon runs on root %s already (guardian process %s)\n", root, other);
-        return QX_EXIT_FAILED;
-    }
-    return QX_EXIT_DONE;
 }
 
 /* --- what the engine held ------------------------------------------------------------------------------- */
@@ -436,7 +384,7 @@ static int prepare(struct guardian *guardian) {
 int qx_guardian(const char *root) {
     static struct guardian guardian;
     guardian.root = root;
-    int code = check(&guardian);
+    int code = qx_admission(root, &guardian.lock);
     if (code == QX_EXIT_DONE)
         code = prepare(&guardian);
     if (code != QX_EXIT_DONE)
