@@ -11,11 +11,13 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
-from .board import read_board
+from .board import Board, read_board
 from .control.server import Server
+from .errors import Refusal
 from .events.log import EventLog
 from .identity import read_identity
 from .paths import Paths
@@ -23,8 +25,20 @@ from .redundancy.controller import Controller
 from .settings.store import Store
 
 
+def check_ports(paths: Paths, board: Board) -> None:
+    """A board whose ports are not there is wired or provisioned wrongly; nothing is changed then."""
+    there = [name for _, name in socket.if_nameindex()]
+    for port, name in (("lan", board.lan), ("wan", board.wan)):
+        if name and name not in there:
+            raise Refusal(
+                f"{paths.board_toml}: {port}: there is no interface {name} on this machine; "
+                f"expected one of {', '.join(there)}"
+            )
+
+
 async def _serve(paths: Paths) -> int:
     identity, board = read_identity(paths), read_board(paths)
+    check_ports(paths, board)
     store = Store(paths.settings_db, identity.model)
     events = EventLog(paths, identity.serial)
     controller = Controller(paths, identity, board, store, events)
