@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from ..errors import Refusal
 from ..events.log import Event
 from .store_operations import read_settings, write_settings
-from .unit import Unit
+from .unit import Licensed, Unit
 
 FOLLOW_MAX = 256  # events that wait for one slow follower before it is dropped
 
@@ -71,6 +71,25 @@ async def mode(unit: Unit, arguments: dict[str, Any]) -> str:
     return wanted
 
 
+async def licence(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
+    """Result: `Keyring.plain()`; nothing in it is secret."""
+    return _licensed(unit).licence()
+
+
+async def licence_install(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: key, as it was pasted. Result: `Installed.plain()`, and `reboot`: does the unit reboot now?"""
+    key = arguments.get("key")
+    if not isinstance(key, str):
+        raise Refusal("key: expected a text")
+    return await asyncio.shield(_licensed(unit).install_licence(key))
+
+
+def _licensed(unit: Unit) -> Licensed:
+    if not isinstance(unit, Licensed):
+        raise Refusal("licence: not served by this daemon; expected none to run")
+    return unit
+
+
 async def events(
     unit: Unit, arguments: dict[str, Any]
 ) -> list[dict[str, Any]] | AsyncGenerator[dict[str, Any], None]:
@@ -120,6 +139,8 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "set": set_,
     "swap": swap,
     "mode": mode,
+    "licence": licence,
+    "licence_install": licence_install,
     "events": events,
 }
 

@@ -105,3 +105,36 @@ def event_text(event: dict[str, Any]) -> str:
         f"{_clock(event['time'])}  {event['severity']:<8}  {event['state']:<4}  "
         f"{event['unit']}  {event['name']}{description}"
     )
+
+
+def licence_text(licence: dict[str, Any]) -> str:
+    """The installed keys, one a line, below what they make of the unit."""
+    if licence.get("redundancy"):
+        lines = [f"Redundancy: {licence.get('serial')} is paired with {licence.get('peer')}"]
+    else:
+        lines = [f"Redundancy: not available: {licence.get('why')}"]
+    pin = licence.get("pin") or {}
+    if pin.get("waiting"):
+        lines.append(f"The peer's certificate has changed to {pin['waiting']}; confirm it on both units")
+    return "\n".join([*lines, *map(_key_text, licence.get("keys") or ()), *licence.get("refused", ())])
+
+
+def _key_text(key: dict[str, Any]) -> str:
+    expires = f", to be installed until {key['expires']}" if key.get("expires") else ""
+    rest = "" if key.get("in_force") else ", not in force"
+    return (
+        f"{', '.join(key['features'])}: {key['serial']} with {key['peer']}, set {key['set']}, "
+        f"issued {key['issued']} by {key['signer']}{expires}{rest}"
+    )
+
+
+def installed_text(done: dict[str, Any]) -> str:
+    """What installing a key did."""
+    key = done["installed"]
+    did = "Installed" if done.get("changed") else "Installed already"
+    lines = [f"{did}: {_key_text({**key, 'in_force': True})}"]
+    if done.get("removed"):
+        lines.append(f"No longer licensed: {', '.join(done['removed'])}")
+    if done.get("reboot"):
+        lines.append("The device reboots now and returns in the role and mode it had.")
+    return "\n".join(lines)

@@ -8,7 +8,7 @@ event log behind a unit without an engine. All methods are called on the daemon'
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ..events.log import EventLog
 from ..settings.store import Store
@@ -46,4 +46,18 @@ class Unit(Protocol):
 
     async def set_mode(self, mode: str) -> None:
         """`active` or `passive` (checked by the caller). Refusal where this unit has no such mode now."""
+        ...
+
+
+@runtime_checkable
+class Licensed(Protocol):
+    """What a unit with a keyring offers besides."""
+
+    def licence(self) -> dict[str, Any]:
+        """`Keyring.plain()`; never waits."""
+        ...
+
+    async def install_licence(self, text: str) -> dict[str, Any]:
+        """`Keyring.install(text).plain()`, done in a worker thread, and `reboot`: does the unit reboot now to
+        take the key into use (R37)? Refusal when the key is not taken, by name. `text` is secret."""
         ...

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""qx licence, qx licence install: feature keys, through the daemon, or on the keyring itself where none runs.
+
+A key carries the secret of the pair. `-` reads it from standard input and `@FILE` from a file; as an argument
+it stands in the shell's history and in the list of processes, which is for those who know.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ..control import client
+from ..errors import NoDaemon, Refusal, WrongUsage
+from . import output
+from .arguments import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..paths import Paths
+    from ..trust.keyring import Keyring
+
+INSTALL_WAIT = 30.0  # seconds; flash may be slow
+START_WAIT = 5.0  # seconds for a daemon that is starting: it has the keyring and not yet its socket
+KEY_MAX = 1 << 16  # octets read; a key has some 500
+
+
+def run(argv: list[str]) -> int:
+    arguments = read(argv, count=(0, None))
+    if not arguments.positional:
+        return _list(arguments.paths, arguments.json)
+    verb, *words = arguments.positional
+    if verb != "install":  # not told what it was: it may be a key
+        raise WrongUsage("expected install, or nothing")
+    if not words:
+        raise WrongUsage("install: expected KEY, @FILE or - for standard input")
+    return _install(arguments.paths, _key(words), arguments.json)
+
+
+def _list(paths: Paths, as_json: bool) -> int:
+    try:
+        found = client.call(paths, "licence")
+    except NoDaemon:
+        with _keyring(paths, None) as keyring:
+            found = keyring.plain()
+    if as_json:
+        output.json(found)
+    else:
+        from ..control.render import licence_text  # noqa: PLC0415 - not needed for JSON
+
+        output.text(licence_text(found))
+    return 0
+
+
+def _install(paths: Paths, text: str, as_json: bool) -> int:
+    done = _installed(paths, text)
+    if as_json:
+        output.json(done)
+    else:
+        from ..control.render import installed_text  # noqa: PLC0415 - not needed for JSON
+
+        output.text(installed_text(done))
+    return 0
+
+
+def _installed(paths: Paths, text: str) -> dict[str, Any]:
+    """Through the daemon or without; a daemon between its start and its socket has the keyring already, so
+    both are tried in turn for a while."""
+    until = time.monotonic() + START_WAIT
+    while True:
+        try:
+            return client.call(paths, "licence_install", {"key": text}, INSTALL_WAIT)
+        except NoDaemon:
+            pass
+        from ..trust.kept import KeyringBusy  # noqa: PLC0415 - not needed with a daemon
+
+        try:
+            with _keyring(paths, 0.2) as keyring:
+                return keyring.install(text).plain()
+        except KeyringBusy:
+            if time.monotonic() > until:
+                raise
+
+
+def _keyring(paths: Paths, write: float | None) -> Keyring:
+    # Imported here: with a daemon there is no need for PyNaCl and construct.
+    from ..board import read_board  # noqa: PLC0415
+    from ..identity import read_identity  # noqa: PLC0415
+    from ..trust.keyring import Keyring  # noqa: PLC0415
+
+    return Keyring(paths, read_identity(paths), read_board(paths), write)
+
+
+def _key(words: list[str]) -> str:
+    """The text of the key that the arguments mean; white space may have parted it. Its characters are in no
+    message."""
+    argument = " ".join(words)
+    if argument == "-":
+        octets = sys.stdin.buffer.read(KEY_MAX + 1)
+    elif argument.startswith("@"):
+        try:
+            with open(argument[1:], "rb") as source:  # noqa: PTH123 - pathlib is dear to import
+                octets = source.read(KEY_MAX + 1)
+        except OSError as error:
+            raise Refusal(f"{argument[1:]}: {error.strerror}; expected a file with a feature key") from None
+    else:
+        return argument
+    if len(octets) > KEY_MAX:
+        raise Refusal(f"feature key: more than {KEY_MAX} octets; expected one key")
+    return octets.decode("utf-8", "replace")
