@@ -121,6 +121,15 @@ lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruf
 	@clang-format-14 --dry-run -Werror cext/*.[ch] tests/fuzz/*.c
 	@$(VENV)/bin/pyright
 
+# --- measurements and full counts -------------------------------------------------------------------
+.PHONY: bench
+bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside keepalived, in turn (QUICK=1, COUNT=n, ROWS=…)
+	@PYTHONPATH=tests:. $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows $(ROWS))
+
+.PHONY: soak
+soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full counts (PART=kill,splits,…,all; without: the list; FORCE=1)
+	@PYTHONPATH=tests:. $(PY) tests/soak.py $(PART)
+
 .PHONY: clean
 clean: ## remove everything that was built (the roots of the lab as well)
 	rm -rf $(OUT)

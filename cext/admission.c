@@ -10,11 +10,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guardian.h"
 
-enum { PATH = 512 };
+enum { PATH = 512, PATIENCE_MS = 1000, PAUSE_MS = 10 };
 
 static bool privileged(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -28,6 +29,18 @@ static int make_folder(const char *root, const char *below) {
     char path[PATH];
     snprintf(path, sizeof path, "%s/%s", root, below);
     return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+/* A daemon that was killed holds the lock until its last thread has ended, and the kernel was seen to take
+ * 100 ms to close its packet sockets: init starts us again before that. */
+static bool take(int lock) {
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    for (int waited = 0; flock(lock, LOCK_EX | LOCK_NB) < 0; waited += PAUSE_MS) {
+        if (waited >= PATIENCE_MS)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
 }
 
 int qx_admission(const char *root, int *lock) {
@@ -53,7 +66,7 @@ int qx_admission(const char *root, int *lock) {
         fprintf(stderr, "qx daemon: cannot write %s: %s\n", path, strerror(failed ? -failed : errno));
         return QX_EXIT_FAILED;
     }
-    if (flock(*lock, LOCK_EX | LOCK_NB) < 0) {
+    if (!take(*lock)) {
         ssize_t got = pread(*lock, other, sizeof other - 1, 0);
         other[got > 0 ? strcspn(other, "\n") : 0] = 0;
         fprintf(stderr, "qx daemon: a daemon runs on root %s already (guardian process %s)\n", root, other);

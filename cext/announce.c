@@ -6,12 +6,14 @@
 
 /* After becoming Master, from its moment on. Then once a minute. */
 static const int64_t steps[] = {20 * MS, 200 * MS, SECOND, 5 * SECOND, 20 * SECOND};
-enum { STEPS = sizeof steps / sizeof steps[0] };
+enum { AT_A_SECOND = 2, STEPS = sizeof steps / sizeof steps[0] };
 
 static int64_t scheduled(const struct qx_announce *announce, int64_t now) {
-    if (announce->step < STEPS)
-        return announce->since + steps[announce->step];
-    return now + 60 * SECOND;
+    if (announce->step >= STEPS)
+        return now + 60 * SECOND;
+    int64_t due = announce->since + steps[announce->step];
+    /* After the first second a set may have been brought forward: a second lies between any two. */
+    return announce->step > AT_A_SECOND && due < now + SECOND ? now + SECOND : due;
 }
 
 void qx_announce_start(struct qx_announce *announce, int64_t now) {
@@ -34,8 +36,8 @@ void qx_announce_again(struct qx_announce *announce, int64_t now) {
         announce->due = wanted;
     /* The loser of a split announces until it yields: a second set follows (keepalived issue 277). */
     if (announce->step >= STEPS) {
-        announce->since = now;
-        announce->step = 2;
+        announce->since = wanted;
+        announce->step = AT_A_SECOND;
     }
 }
 

@@ -145,7 +145,7 @@ void qx_carry_virtual(struct qx_engine *engine, int64_t now) {
 static bool willing(const struct qx_group *group, int64_t now) {
     return qx_group_armed(group, now) && group->ready && group->link &&
            (group->parameter == QX_SAME || now >= group->parameter_until) &&
-           (group->heard || group->service != QX_SERVICE_TAKEN);
+           (group->heard || group->service == QX_SERVICE_FREE);
 }
 
 void qx_carry_hello(struct qx_engine *engine, int64_t now) {

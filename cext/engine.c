@@ -9,7 +9,11 @@
 
 #include "engine_state.h"
 
-#define BEAT (25 * QX_MS) /* the guardian looks as often */
+#define BEAT   (25 * QX_MS) /* the guardian looks as often */
+#define WINDOW (10 * QX_MS)
+#define GATHER (QX_MS / 2)
+
+enum { FLOOD = 64 /* packets in a window; a group at 10 ms has one */ };
 
 int64_t qx_engine_now(void) {
     struct timespec now;
@@ -149,6 +153,27 @@ static void notice_lateness(struct qx_engine *engine, int64_t now, int64_t expec
     }
 }
 
+/* How long to wait until `expected`. Under a flood each packet would wake the engine on its own: then it
+ * looks every half millisecond and takes what has gathered; timers keep their time. */
+static int64_t patience(struct qx_engine *engine, int64_t now, int64_t expected) {
+    int64_t wait = expected > now ? expected - now : 0;
+    if (now - engine->window > WINDOW) {
+        engine->flooded = engine->window_packets > FLOOD;
+        engine->window_packets = 0;
+        engine->window = now;
+    }
+    if (!engine->flooded || wait == 0)
+        return wait;
+    int64_t pause = wait < GATHER ? wait : GATHER;
+    const struct timespec nap = {.tv_nsec = pause};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+    return wait - pause;
+}
+
+static bool view_is_due(const struct qx_engine *engine, int64_t now) {
+    return engine->changed || (engine->counted && now - engine->viewed > WINDOW);
+}
+
 void *qx_engine_loop(void *data) {
     struct qx_engine *engine = data;
     bool going = true;
@@ -160,7 +185,7 @@ void *qx_engine_loop(void *data) {
         struct epoll_event ready[QX_SOURCES];
         int64_t now = qx_engine_now();
         int64_t expected = next_due(engine, now);
-        int64_t wait = expected > now ? expected - now : 0;
+        int64_t wait = patience(engine, now, expected);
         struct timespec timeout = {.tv_sec = wait / QX_SECOND, .tv_nsec = wait % QX_SECOND};
         int count = epoll_pwait2(engine->epoll, ready, QX_SOURCES, &timeout, NULL);
         now = qx_engine_now();
@@ -174,8 +199,7 @@ void *qx_engine_loop(void *data) {
             due(engine, now);
         }
         going = qx_attach_serve(engine, now);
-        /* The guardian's copy of the peer's last sign of life may be a few rounds old, but not many. */
-        if (engine->changed)
+        if (view_is_due(engine, now))
             qx_tell_show(engine, now);
     }
     atomic_store(&engine->estate->beating, 0);

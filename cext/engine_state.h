@@ -79,7 +79,13 @@ struct qx_engine {
     int64_t addresses_told;
     bool lease_told;
     bool peer_known;
-    bool changed; /* the view for Python and the guardian is out of date */
+    bool changed;   /* the view for Python and the guardian is out of date */
+    bool counted;   /* only counters are */
+    int64_t viewed; /* when it was made last */
+    /* Packets heard in the present 10 ms; many make the engine gather them (see `gather`). */
+    int64_t window;
+    uint32_t window_packets;
+    bool flooded;
     int64_t started;
     uint64_t random;
     /* views and events */

@@ -5,9 +5,14 @@
 #define SECOND        (1000 * MS)
 #define PEER_LIFETIME (3 * SECOND) /* the peer counts as down 3 s after its last hello */
 #define WAN_DEBOUNCE  SECOND
+#define PORTS_APART   (3 * SECOND) /* the ports of a switch that restarts open at different moments */
 
 static int64_t earlier(int64_t a, int64_t b) {
     return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
 }
 
 uint8_t qx_group_priority(const struct qx_group *group, int64_t now) {
@@ -23,9 +28,11 @@ bool qx_group_armed(const struct qx_group *group, int64_t now) {
     return group->armed && now < group->lease_until;
 }
 
-/* At the start of each event: the machine compares with the priority of this moment. */
+/* At the start of each event: the machine compares with the priority of this moment. Only a Backup of this
+ * Master confirms it: where both units became Master at once, each has a hello of the other from before. */
 static void refresh(struct qx_group *group, int64_t now) {
-    if (group->fsm.state == QX_MASTER && group->seat != QX_SEAT_CONFIRMED && qx_group_peer_active(group, now))
+    if (group->fsm.state == QX_MASTER && group->seat != QX_SEAT_CONFIRMED &&
+        group->hello_seen > group->since && qx_group_peer_active(group, now))
         group->seat = QX_SEAT_CONFIRMED;
     group->fsm.priority = qx_group_priority(group, now);
 }
@@ -52,10 +59,12 @@ static void listen(struct qx_group *group, int64_t now, enum qx_cause cause, str
     group->service = QX_SERVICE_UNKNOWN;
     refresh(group, now);
     qx_fsm_startup(&group->fsm, now, actions);
-    /* Both units of a pair get their link back when a switch has restarted: the old Master goes first. */
+    /* Both units of a pair get their link back when a switch has restarted: the old Master goes first, also
+     * where a Master_Down_Interval is shorter than what lies between its ports. */
     if (group->fsm.state == QX_BACKUP && group->backup_before)
         group->fsm.deadline +=
-            qx_master_down_interval(group->fsm.version, group->fsm.priority, group->fsm.interval);
+            later(qx_master_down_interval(group->fsm.version, group->fsm.priority, group->fsm.interval),
+                  PORTS_APART);
     settle(group, now, before, QX_SEAT_STARTUP, cause);
 }
 
@@ -83,6 +92,7 @@ void qx_group_start(struct qx_group *group, int64_t now, bool resume, struct qx_
     group->running = true;
     if (resume && group->link) {
         enum qx_state before = group->fsm.state;
+        group->passive = false; /* a Master is never passive */
         qx_fsm_promote(&group->fsm, now, actions);
         settle(group, now, before, QX_SEAT_CONFIRMED, QX_CAUSE_RESUMED);
     } else if (may_listen(group)) {
@@ -102,18 +112,22 @@ void qx_group_stop(struct qx_group *group, int64_t now, struct qx_actions *actio
     leave(group, now, QX_CAUSE_STOP, actions);
 }
 
-/* How long a Master holds on without link: shorter than the peer's Master_Down_Interval, so that it has let
- * go when the peer takes over, and long enough for a port that flaps. */
+/* How long a Master holds on without link: less than the peer's Master_Down_Interval from the last
+ * advertisement, so that it has let go when the peer takes over, and long enough for a port that flaps. */
 static int64_t link_grace(const struct qx_group *group) {
-    return group->sent + earlier(group->fsm.interval * 5 / 2, 2 * SECOND);
+    return earlier(group->sent + group->fsm.interval * 5 / 2, group->link_lost + 2 * SECOND);
 }
 
+/* What it was before stays true while ports flap: until a Master is heard, or this unit is one. */
 static void give_up_link(struct qx_group *group, int64_t now, struct qx_actions *actions) {
-    group->backup_before = group->fsm.state == QX_BACKUP && group->heard;
-    group->master_before = group->fsm.state == QX_MASTER;
-    bool before = group->master_before;
+    if (group->fsm.state == QX_MASTER) {
+        group->master_before = true;
+        group->backup_before = false;
+    } else if (group->heard) {
+        group->backup_before = true;
+        group->master_before = false;
+    }
     leave(group, now, QX_CAUSE_LINK, actions);
-    group->master_before = before;
 }
 
 void qx_group_link(struct qx_group *group, int64_t now, bool up, struct qx_actions *actions) {
@@ -126,13 +140,13 @@ void qx_group_link(struct qx_group *group, int64_t now, bool up, struct qx_actio
         give_up_link(group, now, actions);
     } else if (up && group->link_lost) {
         /* Back before anybody could have taken over: the adverts that had no way out are made up for. */
-        group->link_lost = 0;
         if (now >= link_grace(group)) {
             give_up_link(group, now, actions);
         } else if (actions->count + 2 <= QX_ACTIONS_MAX) {
             actions->kind[actions->count++] = QX_SEND_ADVERT;
             actions->kind[actions->count++] = QX_ANNOUNCE;
         }
+        group->link_lost = 0;
     }
     if (up && may_listen(group))
         listen(group, now, QX_CAUSE_LINK, actions);
@@ -198,9 +212,11 @@ void qx_group_advert(struct qx_group *group, int64_t now, uint8_t priority, uint
     enum qx_state before = group->fsm.state;
     refresh(group, now);
     if (before == QX_BACKUP) {
-        group->released = priority == 0;
+        /* Only the peer can give its seat away; a stranger's release is followed, and no more (R9). */
+        group->released = priority == 0 && (!group->peer || source == group->peer);
         if (priority > 0) {
             group->heard = true;
+            group->block = QX_BLOCK_NONE; /* or a probe that ends later would promote us beside it */
             group->backup_before = group->master_before = false;
             group->parameter = QX_SAME;
         }

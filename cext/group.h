@@ -72,7 +72,7 @@ struct qx_group {
     uint8_t seat;       /* enum qx_seat */
     uint8_t cause;      /* enum qx_cause */
     bool heard;         /* an advertisement since it began to listen */
-    bool released;      /* the last one heard had priority 0 */
+    bool released;      /* the last one heard had priority 0, and was the peer's */
     bool master_before; /* lost its link as Master */
     bool backup_before; /* lost its link as Backup of somebody */
     bool late;

@@ -13,6 +13,7 @@
 enum { BATCH = 32, ROUNDS = 16, PACKET = 1536 };
 
 #define TOLD_AGAIN (60 * QX_SECOND) /* an event of a kind at most once a minute */
+#define HELLO_GAP  (750 * QX_MS)    /* more than one hello is missing */
 
 static uint32_t address_of(const uint8_t *octets) {
     return (uint32_t)octets[0] << 24 | (uint32_t)octets[1] << 16 | (uint32_t)octets[2] << 8 | octets[3];
@@ -58,7 +59,7 @@ static void maybe_parameter(struct qx_engine *engine, int64_t now, const uint8_t
 static void refused(struct qx_engine *engine, int64_t now, const uint8_t *bytes, size_t length,
                     const struct qx_verdict *verdict) {
     engine->status.refused[verdict->reason]++;
-    engine->changed = true;
+    engine->counted = true;
     if (verdict->reason == QX_ADDR_LIST)
         engine->status.addr_list_err++;
     else if (verdict->reason == QX_ADVER_INT || verdict->reason == QX_INTERVAL_ZERO)
@@ -75,6 +76,7 @@ static void refused(struct qx_engine *engine, int64_t now, const uint8_t *bytes,
 static void remark(struct qx_engine *engine, int64_t now, const struct qx_verdict *verdict, uint32_t source) {
     struct qx_status *status = &engine->status;
     status->adverts_received++;
+    engine->counted = true;
     status->prio_zero_received += !!(verdict->remarks & QX_REMARK_PRIO_ZERO);
     status->checksum_rfc9568_form += !!(verdict->remarks & QX_REMARK_CHECKSUM_RFC9568);
     status->addr_list_err += !!(verdict->remarks & QX_REMARK_ADDR_LIST);
@@ -115,6 +117,7 @@ static void on_advert(struct qx_engine *engine, int64_t now, const uint8_t *byte
      * look alike would answer each other for ever (rule 3). */
     struct qx_group *group = &engine->group;
     group->fsm.answer_lower = group->fsm.version == 3 && now - engine->answered > group->fsm.interval / 2;
+    bool heard = group->heard;
     struct qx_round round;
     qx_round_begin(engine, &round);
     qx_group_advert(group, now, verdict.advert.priority, source, verdict.advert.interval_cs * 10 * QX_MS,
@@ -126,6 +129,10 @@ static void on_advert(struct qx_engine *engine, int64_t now, const uint8_t *byte
             engine->answered = now;
     }
     qx_round_end(engine, now, &round);
+    /* A Backup that has found its Master says so at once: a hello confirms the Master's seat, and a split may
+     * begin before the next one is due. */
+    if (!heard && group->heard && group->fsm.state == round.state)
+        qx_carry_hello(engine, now);
 }
 
 void qx_hear_vrrp(struct qx_engine *engine, int64_t now) {
@@ -144,6 +151,7 @@ void qx_hear_vrrp(struct qx_engine *engine, int64_t now) {
             messages[i].msg_hdr.msg_namelen = sizeof senders[i];
         }
         int got = recvmmsg(engine->setup.vrrp, messages, BATCH, MSG_DONTWAIT, NULL);
+        engine->window_packets += got > 0 ? (uint32_t)got : 0;
         for (int i = 0; i < got; i++)
             if (senders[i].sll_pkttype != PACKET_OUTGOING && senders[i].sll_pkttype != PACKET_OTHERHOST)
                 on_advert(engine, now, bytes[i], messages[i].msg_len);
@@ -258,12 +266,17 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now) {
         }
         engine->status.hellos_received++;
         bool news = !engine->peer_known || differs(&hello, &engine->group.hello);
+        /* It was Master until now, or out of sight and may have been: neighbours may have followed it, and it
+         * may have stood down without another word that we could hear. */
+        bool astray = engine->group.hello.state == QX_MASTER || now - engine->group.hello_seen > HELLO_GAP;
         struct qx_round round;
         qx_round_begin(engine, &round);
         qx_group_hello(&engine->group, now, &hello, &round.actions);
         qx_round_end(engine, now, &round);
         engine->peer_known = true;
         engine->changed = true;
+        if (astray && hello.state != QX_MASTER && engine->group.fsm.state == QX_MASTER)
+            qx_announce_again(&engine->announce, now);
         struct qx_event event = {.kind = QX_EVENT_PEER, .a = 1, .at = now};
         if (news)
             qx_tell(engine, &event);

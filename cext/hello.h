@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hello: what one unit's engine tells the other's, twice a second and at every change of state.
+/* hello: what one unit's engine tells the other's, twice a second, at every change of state and on
+ * finding a Master.
  *
  * VRRP lets a Backup say nothing. A pair needs to know more: whether somebody would take over (then a unit
  * in trouble lets go at once, otherwise it keeps its addresses), whether the peer's WAN has link, and which

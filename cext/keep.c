@@ -33,6 +33,15 @@ static void renew(struct qx_engine *engine) {
     pthread_mutex_unlock(&engine->holding);
 }
 
+/* The unit stood still for longer than the addresses may have lived: what the engine holds is for the engine
+ * to say first, and two beats are one whole round of it. */
+static void after_the_engine(struct qx_engine *engine) {
+    const struct timespec millisecond = {.tv_nsec = 1000000};
+    uint64_t beat = atomic_load(&engine->estate->beat);
+    for (int tries = 0; tries < 100 && atomic_load(&engine->estate->beat) < beat + 2; tries++)
+        nanosleep(&millisecond, NULL);
+}
+
 static void *loop(void *data) {
     struct qx_engine *engine = data;
     prctl(PR_SET_NAME, "qx-keep");
@@ -42,6 +51,10 @@ static void *loop(void *data) {
         until.tv_sec++;
         while (sem_clockwait(&engine->renew_now, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR)
             ;
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec > until.tv_sec)
+            after_the_engine(engine);
         renew(engine);
     }
     return NULL;

@@ -8,7 +8,7 @@
  *   254  confirmed: its peer was seen as its active Backup, or it was given the role (priority 0, swap)
  *   253  taken over: the Master fell silent
  *   240-252  found nobody when it started listening: one more each time its age doubles from 30 s, so that
- *        of two such Masters the one in office longer wins (252 after a day and a half)
+ *        of two such Masters the one in office longer wins (252 after 17 hours)
  *   239  the same, after it had been a Backup when its link was lost: a switch that restarts gives both
  *        units their link back, and the old Master goes first
  *

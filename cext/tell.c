@@ -86,7 +86,8 @@ void qx_tell_show(struct qx_engine *engine, int64_t now) {
     uint32_t next = 1 - atomic_load_explicit(&engine->shown_index, memory_order_relaxed);
     engine->shown[next] = engine->status;
     atomic_store_explicit(&engine->shown_index, next, memory_order_release);
-    engine->changed = false;
+    engine->changed = engine->counted = false;
+    engine->viewed = now;
 }
 
 /* The engine turns to the other copy at most every few milliseconds; a copy that changed while it was read

@@ -39,8 +39,11 @@ def check_ports(paths: Paths, board: Board) -> None:
 async def _serve(paths: Paths) -> int:
     identity, board = read_identity(paths), read_board(paths)
     check_ports(paths, board)
-    store = Store(paths.settings_db, identity.model)
+    store = Store(paths.settings_db, identity.model, recover=True)
     events = EventLog(paths, identity.serial)
+    for notice in store.notices:
+        events.add(notice.severity, notice.name, notice.description, "Settings")
+    store.notices_told()
     controller = Controller(paths, identity, board, store, events)
     server = Server(controller, paths)
     loop = asyncio.get_running_loop()

@@ -40,3 +40,10 @@ def unpack_all(octets: bytes) -> tuple[list[Any], int]:
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError):
         pass  # a torn tail
     return values, good
+
+
+def array_header(count: int) -> bytes:
+    """What stands before the `count` packed values of a list."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +46,8 @@ class BenchUnit:
         self.worker = ThreadPoolExecutor(1)
         self.applied: list[set[str]] = []
         self.refuse_to_apply = ""
+        self.refuse_to_write = ""
+        self.asked: list[dict[str, Any]] = []
         self.mode = "active"
 
     def status(self) -> dict[str, Any]:
@@ -53,6 +55,11 @@ class BenchUnit:
 
     async def run_in_store(self, work: Callable[[Store], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.worker, work, self.store)
+
+    def may_write(self, changes: Mapping[str, Any]) -> None:
+        self.asked.append(dict(changes))
+        if self.refuse_to_write:
+            raise Refusal(self.refuse_to_write)
 
     async def apply_settings(self, changed: set[str]) -> None:
         if self.refuse_to_apply:

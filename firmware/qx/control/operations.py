@@ -14,7 +14,20 @@ from weakref import WeakKeyDictionary
 
 from ..errors import Refusal
 from ..events.log import Event
-from .store_operations import read_settings, write_settings
+from ..settings.store import Store
+from .store_operations import (
+    Changes,
+    backed_up,
+    committed,
+    difference,
+    differing,
+    read_settings,
+    restoring,
+    reverting,
+    revisions,
+    setting,
+    unsetting,
+)
 from .unit import Licensed, Unit
 
 FOLLOW_MAX = 256  # events that wait for one slow follower before it is dropped
@@ -42,18 +55,69 @@ async def get(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def set_(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
-    """args: changes, a map of path to text; who. Result: see `write_settings`."""
-    changes = _changes(arguments)
-    who = arguments.get("who", "")
-    if not isinstance(who, str):
-        raise Refusal("who: expected a text")
+    """args: changes, a map of path to text; who. Result: see `committed`."""
+    texts = _changes(arguments)
+    return await _write(unit, lambda store: setting(store, texts), _who(arguments), "set")
+
+
+async def unset(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: paths, a list of paths, rows or groups; who. Result: see `committed`."""
+    paths = _texts(arguments, "paths")
+    return await _write(unit, lambda store: unsetting(store, paths), _who(arguments), "unset")
+
+
+async def revert(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: revision; who. Result: see `committed`."""
+    rev = _count(arguments, "revision") or 0
+    return await _write(unit, lambda store: reverting(store, rev), _who(arguments), f"revert {rev}")
+
+
+async def restore(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: archive, octets; passphrase; who. Result: see `committed`, and kept and missing: paths of secrets
+    that the file does not have and this unit keeps or has not either."""
+    octets, passphrase = arguments.get("archive"), _text(arguments, "passphrase")
+    if not isinstance(octets, bytes):
+        raise Refusal("archive: expected octets")
+    found = await unit.run_in_store(lambda store: restoring(store, octets, passphrase))
+    answer = await _write(unit, lambda _: found.changes, _who(arguments), "restore", new_history=True)
+    return {**answer, "kept": found.kept, "missing": found.missing}
+
+
+async def backup(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: passphrase. Result: see `backed_up`."""
+    passphrase = _text(arguments, "passphrase")
+    return await unit.run_in_store(lambda store: backed_up(store, passphrase))
+
+
+async def log(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """args: last, how many revisions; before, a revision (null: any). Result: see `undo.plain`."""
+    last, before = _count(arguments, "last"), _count(arguments, "before")
+    return await unit.run_in_store(lambda store: revisions(store, last, before))
+
+
+async def diff(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """args: since, a revision; to, another (null: the last). Result: {path, before, after} each, by path."""
+    since, to = _count(arguments, "since") or 0, _count(arguments, "to")
+    return await unit.run_in_store(lambda store: difference(store, since, to))
+
+
+async def _write(
+    unit: Unit, changes: Callable[[Store], Changes], who: str, what: str, *, new_history: bool = False
+) -> dict[str, Any]:
     # Shielded: a client that goes away must not leave a commit that is not in use.
-    return await asyncio.shield(_commit_and_apply(unit, changes, who))
+    return await asyncio.shield(_commit_and_apply(unit, changes, who, what, new_history))
 
 
-async def _commit_and_apply(unit: Unit, changes: dict[str, str], who: str) -> dict[str, Any]:
+async def _commit_and_apply(
+    unit: Unit, changes: Callable[[Store], Changes], who: str, what: str, new_history: bool
+) -> dict[str, Any]:
     async with _turns.setdefault(unit, asyncio.Lock()):
-        answer = await unit.run_in_store(lambda store: write_settings(store, changes, who))
+        wanted = await unit.run_in_store(lambda store: differing(store, changes(store)))
+        if wanted:
+            unit.may_write(wanted)
+        answer = await unit.run_in_store(
+            lambda store: committed(store, wanted, who, what, new_history=new_history)
+        )
         if answer["changed"]:
             await unit.apply_settings(set(answer["changed"]))
     return answer
@@ -137,6 +201,12 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "status": status,
     "get": get,
     "set": set_,
+    "unset": unset,
+    "log": log,
+    "diff": diff,
+    "revert": revert,
+    "backup": backup,
+    "restore": restore,
     "swap": swap,
     "mode": mode,
     "licence": licence,
@@ -150,6 +220,17 @@ def _texts(arguments: dict[str, Any], name: str) -> list[str]:
     if not isinstance(value, tuple | list) or not all(isinstance(item, str) for item in value):
         raise Refusal(f"{name}: expected a list of texts")
     return list(value)
+
+
+def _text(arguments: dict[str, Any], name: str) -> str:
+    value = arguments.get(name, "")
+    if not isinstance(value, str):
+        raise Refusal(f"{name}: expected a text")
+    return value
+
+
+def _who(arguments: dict[str, Any]) -> str:
+    return _text(arguments, "who")
 
 
 def _changes(arguments: dict[str, Any]) -> dict[str, str]:

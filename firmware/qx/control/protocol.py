@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HEADER = 4  # octets
-REQUEST_MAX = 1 << 20  # a transaction over 2,000 extensions is some 200 kB
+REQUEST_MAX = 4 << 20  # a configuration backup of a QX2000 with everything set is some 1.5 MiB
 REPLY_MAX = 16 << 20
 
 SOCKET_PATH_MAX = 100  # octets; sun_path holds 108 with its end

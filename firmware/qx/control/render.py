@@ -138,3 +138,23 @@ def installed_text(done: dict[str, Any]) -> str:
     if done.get("reboot"):
         lines.append("The device reboots now and returns in the role and mode it had.")
     return "\n".join(lines)
+
+
+def revision_text(revision: dict[str, Any]) -> str:
+    """A revision on one line, with its changes below."""
+    who = f"{revision['who'] or '?'}, {revision['what']}"
+    changes = [f"    {change_text(change)}" for change in revision["changes"][:CHANGES_SHOWN]]
+    more = len(revision["changes"]) - CHANGES_SHOWN
+    changes += [f"    and {more} more (--json has all)"] if more > 0 else []
+    return "\n".join([f"{revision['revision']}  {_clock(revision['when'])}  {who}", *changes])
+
+
+def change_text(change: dict[str, Any]) -> str:
+    """One setting's change."""
+    before, after = (
+        "default" if change[name] is None else change[name] or "''" for name in ("before", "after")
+    )
+    return f"{change['path']}: {before} → {after}" if before != after else f"{change['path']}: changed"
+
+
+CHANGES_SHOWN = 12

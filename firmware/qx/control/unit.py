@@ -7,11 +7,12 @@ event log behind a unit without an engine. All methods are called on the daemon'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ..events.log import EventLog
 from ..settings.store import Store
+from ..settings.values import Plain
 
 T = TypeVar("T")
 
@@ -33,6 +34,12 @@ class Unit(Protocol):
 
     async def run_in_store(self, work: Callable[[Store], T]) -> T:
         """Runs `work(store)` in the one thread that owns the store; what it raises is raised here."""
+        ...
+
+    def may_write(self, changes: Mapping[str, Plain]) -> None:
+        """Raises Refusal where this unit may not make these changes now: a Backup's settings are read-only
+        (R19), pair parameters change through the Master and while the peer is there (R13). Asked before each
+        commit with what would differ; values in plain form, None for back to the default. Never waits."""
         ...
 
     async def apply_settings(self, changed: set[str]) -> None:

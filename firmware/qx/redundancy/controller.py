@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from ..identity import Identity
 from ..paths import Paths
 from ..pbx.applications import Application, Applications
 from ..settings.store import Store
+from ..settings.values import Plain
 from . import tell
 from .engine import Engine, EngineEvent, EngineView, Kind, State
 from .mismatch import SEEN, mismatches
@@ -209,6 +210,9 @@ class Controller:
 
     async def run_in_store(self, work: Callable[[Store], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, self.store)
+
+    def may_write(self, changes: Mapping[str, Plain]) -> None:
+        """Everything, until the role has a say in it."""
 
     async def apply_settings(self, changed: set[str]) -> None:
         old, new = self._known.plan, make_plan(self.store.settings, self.identity, self.board, FIRMWARE)

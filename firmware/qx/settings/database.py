@@ -59,9 +59,9 @@ class Database:
         if damage != "ok":
             raise StoreDamaged(f"{self.file}: damaged settings database ({shorten(damage)})")
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._db.execute(query).fetchall()
+            return self._db.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._explained(error) from None
 
@@ -99,7 +99,8 @@ class Database:
     def _explained(self, error: sqlite3.Error) -> Refusal:
         if _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreBusy(f"{self.file}: in use by another process; expected to be its only user")
-        if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or "no such" in str(error):
+        broken = any(words in str(error) for words in ("no such", "decode"))
+        if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or broken:
             return StoreDamaged(f"{self.file}: damaged settings database ({error})")
         return Refusal(f"{self.file}: {error}; expected a settings database that can be read and written")
 

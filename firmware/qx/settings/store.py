@@ -2,67 +2,40 @@
 """store: the settings of a unit on flash: one SQLite file, one connection, one `commit()`.
 
 Synchronous and of one thread: the daemon calls it from one worker, the CLI directly when no daemon runs. All
-settings are in memory as well; `settings`, `revision` and `unit_state_get` never touch the file and may be
-read from any thread.
+settings are in memory as well: `settings`, `position`, `standing` and `unit_state_get` never touch the file
+and may be read from any thread.
 
-Tables: meta; kv (scopes shared and pair, what the peer is to have) with the revision `rev`; own (scope unit)
-with its own count, so that a change of the unit's own never looks like history that the peer lacks; and
-unit_state, which survives reboots and is no setting (role, mode, term).
+A commit moves the scopes shared and pair (table kv) one revision on and makes one delta frame, which is the
+row of the log and what the peer is sent; the unit's own (table own) have a count of their own, so that they
+never look like history that the peer lacks. unit_state survives reboots and is no setting (role, mode, term).
+`tables` says what is kept, `following` what a Backup does instead of committing.
 """
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import Refusal
-from ..model import Model
-from ..packing import NotPacked, pack, unpack
+from . import delta, tables
 from .check import validate
-from .database import Database, StoreDamaged
-from .schema import SCHEMA, Schema
+from .database import Database
+from .following import Following, OutOfStep, StateDiffers
+from .holding import Revision
+from .position import HISTORY_SIZE, History
+from .tables import SCHEMA_VERSION
 from .values import Plain
-from .view import Settings
 
-SCHEMA_VERSION = 1
-
-_TABLES = (
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE kv(path TEXT PRIMARY KEY, v BLOB NOT NULL, rev INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE own(path TEXT PRIMARY KEY, v BLOB NOT NULL, rev INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE unit_state(name TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID",
-)
+__all__ = ["SCHEMA_VERSION", "OutOfStep", "Revision", "StateDiffers", "Store"]
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """What a commit left behind. `rev` counts commits of shared and pair settings, `own_rev` those of the
-    unit's own; `changed` names the paths whose value differs from before (empty: nothing was written)."""
-
-    rev: int
-    own_rev: int
-    changed: frozenset[str]
-
-
-class Store:
+class Store(Following):
     """The open store. Raises StoreBusy when another process holds it for longer than `wait` seconds,
-    StoreDamaged when it cannot be read, Refusal when there is none."""
-
-    def __init__(self, file: Path, model: Model, wait: float = 2.0, schema: Schema = SCHEMA) -> None:
-        if not file.exists():
-            raise Refusal(f"{file}: not found; expected the settings of a provisioned unit")
-        self.file = file
-        self.model = model
-        self.schema = schema
-        self._db = Database(file, wait)
-        try:
-            self._load()
-        except BaseException:
-            self._db.close()
-            raise
+    StoreDamaged when it cannot be read, Refusal when there is none. With `recover` a damaged one is restored
+    from the newest snapshot beside it if there is one; `notices` says so then."""
 
     @classmethod
     def create(cls, file: Path) -> None:
@@ -72,65 +45,57 @@ class Store:
         file.touch(mode=0o600)  # it holds passwords; SQLite gives its other files the same mode
         db = Database(file, 0)
         try:
-            with db.transaction():
-                for table in _TABLES:
-                    db.execute(table)
-                for name, value in (("schema_version", SCHEMA_VERSION), ("rev", 0), ("own_rev", 0)):
-                    db.execute("INSERT INTO meta VALUES(?, ?)", (name, pack(value)))
+            tables.create(db)
         finally:
             db.close()
 
-    # --- reading: from memory, from any thread -----------------------------------------------------
-    @property
-    def settings(self) -> Settings:
-        """All settings at this revision; immutable, and replaced whole by a commit."""
-        return self._settings
-
-    @property
-    def revision(self) -> int:
-        return self._rev
-
-    def unit_state_get(self, name: str, default: Any = None) -> Any:
-        """What must survive reboots and is no setting: role, mode, term."""
-        return self._state.get(name, default)
-
-    # --- writing -----------------------------------------------------------------------------------
-    def commit(self, changes: Mapping[str, Plain], who: str, what: str) -> Revision:  # noqa: ARG002
+    def commit(
+        self, changes: Mapping[str, Plain], who: str, what: str, *, new_history: bool = False
+    ) -> Revision:
         """Makes all of `changes` durable, or none. None as a value takes a setting back to its default.
-        `who` and `what` say who did it and with which operation (the log of the next issue keeps them).
-        Raises BadSettings when the settings as a whole would not be valid, Refusal when flash refuses."""
+        `who` and `what` say who did it and with which operation. `new_history`: the revision opens one (after
+        a restore). Raises BadSettings when the settings as a whole would not be valid, Refusal when flash
+        refuses."""
         before = self._settings
         after = validate(before, changes)
         changed = frozenset(
             p for p in changes if (before[p], before.explicit(p)) != (after[p], after.explicit(p))
         )
-        scopes = {p: self._scope(p) for p in changed}
-        rev = self._rev + any(scope != "unit" for scope in scopes.values())
-        own_rev = self._own_rev + ("unit" in scopes.values())
+        own = {p: after.explicit_value(p) for p in changed if self._scope(p) == "unit"}
+        shared = {p: after.explicit_value(p) for p in changed if p not in own}
+        own_rev = self._own_rev + bool(own)
         if not changed:
-            return Revision(rev, own_rev, changed)
-        with self._db.transaction():
-            for path in sorted(changed):
-                table, at = ("own", own_rev) if scopes[path] == "unit" else ("kv", rev)
-                if after.explicit(path):
-                    row = (path, pack(after[path]), at)
-                    self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES(?, ?, ?)", row)
-                else:
-                    self._db.execute(f"DELETE FROM {table} WHERE path = ?", (path,))
-            for name, value in (("rev", rev), ("own_rev", own_rev)):
-                self._db.execute("UPDATE meta SET v = ? WHERE name = ?", (pack(value), name))
-        self._settings, self._rev, self._own_rev = after, rev, own_rev
-        return Revision(rev, own_rev, changed)
+            return Revision(self._position.rev, own_rev, changed)
+        if not shared:
+            with self._transaction():
+                self._put_own(own, own_rev)
+            self._moved(self._position, self._histories, self._state, after, own_rev)
+            return self._done(Revision(self._position.rev, own_rev, changed))
+        history = self._next_history(new_history)
+        state = self._state.replaced(shared)
+        operations = delta.operations({p: self._state.value(p) for p in shared}, shared)
+        now = int(time.time() * 1000)
+        frame, position = delta.build(self._position, history, state.digest, operations, now, who, what)
+        with self._transaction():
+            if own:
+                self._put_own(own, own_rev)
+            self._put_shared(position, history, state, shared, frame)
+        self._pending, self._clean = None, False
+        self._moved(position, self._with_history(history), state, after, own_rev)
+        return self._done(Revision(position.rev, own_rev, changed, frame))
 
-    def unit_state_put(self, values: Mapping[str, Any]) -> None:
-        """Makes these durable together, and leaves the other names as they are."""
-        with self._db.transaction():
-            for name, value in values.items():
-                self._db.execute("INSERT OR REPLACE INTO unit_state VALUES(?, ?)", (name, pack(value)))
-        self._state = {**self._state, **values}
-
-    def close(self) -> None:
-        self._db.close()
+    def open_history(self, term: int, unit_state: Mapping[str, Any] | None = None) -> None:
+        """At a promotion: the next commit opens a new history, in this term. `unit_state` (role, term) is
+        made durable with it. For a Master that starts again in the term of its history nothing is opened."""
+        kept = dict(unit_state or {})
+        due = term != self._term or not self._histories or self._pending is not None
+        with self._transaction():
+            if due:
+                tables.put_meta(self._db, {"pending": term})
+            tables.put_unit_state(self._db, kept)
+        self._pending = term if due else None
+        self._unit_state = {**self._unit_state, **kept}
+        self._keeper.changed()
 
     def __enter__(self) -> Store:
         return self
@@ -139,26 +104,13 @@ class Store:
         self.close()
 
     # --- within ------------------------------------------------------------------------------------
-    def _load(self) -> None:
-        self._db.check()
-        try:
-            meta = self._table("name", "meta")
-            explicit = {**self._table("path", "kv"), **self._table("path", "own")}
-            self._state = self._table("name", "unit_state")
-            version, self._rev, self._own_rev = (int(meta[n]) for n in ("schema_version", "rev", "own_rev"))
-        except (KeyError, ValueError, TypeError, NotPacked) as error:
-            raise StoreDamaged(f"{self.file}: damaged settings database ({error!r})") from None
-        if version > SCHEMA_VERSION:
-            raise Refusal(
-                f"{self.file}: format {version} of newer firmware; expected {SCHEMA_VERSION} or older"
-            )
-        # What a newer firmware knew and this one does not stays on flash and is not looked at.
-        known = {path: value for path, value in explicit.items() if self.schema.find(path) is not None}
-        self._settings = Settings(self.model, known, self.schema)
+    def _next_history(self, new: bool) -> History:
+        """The history of the next commit: the present one, or a new one where one is due."""
+        if self._histories and self._pending is None and not new:
+            return self._histories[-1]
+        term = self._term if self._pending is None else self._pending
+        return History(secrets.token_bytes(HISTORY_SIZE), term, self._position.rev, self._position.chain)
 
-    def _table(self, key: str, table: str) -> dict[str, Any]:
-        return {str(name): unpack(value) for name, value in self._db.rows(f"SELECT {key}, v FROM {table}")}
-
-    def _scope(self, path: str) -> str:
-        setting = self.schema.find(path)
-        return "" if setting is None else setting.scope
+    def _put_own(self, own: Mapping[str, Plain], own_rev: int) -> None:
+        tables.put_values(self._db, "own", own, own_rev)
+        tables.put_meta(self._db, {"own_rev": own_rev})

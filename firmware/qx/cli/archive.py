@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""qx backup, qx restore: the configuration as one file, and back (R40).
+
+A passphrase comes from a file or from standard input, never as an argument, where everybody could see it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from ..control import client
+from ..errors import Refusal, WrongUsage
+from ..identity import read_identity
+from . import output
+from .arguments import Arguments, read
+from .either import SET_WAIT, WHO, either
+
+OPTIONS = {"passphrase-file": True}
+FILE_MAX = 4 << 20  # octets read; the format's own limit is below
+
+
+def run_backup(argv: list[str]) -> int:
+    arguments = read(argv, OPTIONS, count=(0, 1))
+    name = arguments.positional[0] if arguments.positional else _name(arguments)
+    passphrase = _passphrase(arguments, taken=False)
+    answer: dict[str, Any] = either(
+        arguments.paths,
+        lambda: client.call(arguments.paths, "backup", {"passphrase": passphrase}, SET_WAIT),
+        lambda operations, store: operations.backed_up(store, passphrase),
+    )
+    octets, left_out = answer["archive"], len(answer["left_out"])
+    said = (
+        f"; {left_out} secrets are not in it (give a passphrase to have them encrypted)" if left_out else ""
+    )
+    if name == "-":
+        sys.stdout.buffer.write(octets)
+        if said:
+            sys.stderr.write(f"qx: backup{said}\n")
+        return 0
+    _write(name, octets)
+    if arguments.json:
+        output.json({"file": name, "octets": len(octets), "left_out": answer["left_out"]})
+    else:
+        output.text(f"{name}: {len(octets)} octets{said}")
+    return 0
+
+
+def run_restore(argv: list[str]) -> int:
+    arguments = read(argv, OPTIONS, count=(1, 1))
+    name = arguments.positional[0]
+    passphrase = _passphrase(arguments, taken=name == "-")
+    octets = _read(name, "a configuration backup")
+    answer: dict[str, Any] = either(
+        arguments.paths,
+        lambda: client.call(
+            arguments.paths, "restore", {"archive": octets, "passphrase": passphrase, "who": WHO}, SET_WAIT
+        ),
+        lambda operations, store: _restored(operations, store, octets, passphrase),
+    )
+    if arguments.json:
+        output.json(answer)
+    else:
+        parts = [f"{len(answer['changed'])} settings changed", f"durable: {answer['durable']}"]
+        parts += [f"{len(answer['kept'])} secrets kept as they were"] if answer["kept"] else []
+        parts += [f"{len(answer['missing'])} secrets to be set anew"] if answer["missing"] else []
+        output.text("; ".join(parts))
+    return 0
+
+
+def _restored(operations: Any, store: Any, octets: bytes, passphrase: str) -> dict[str, Any]:
+    found = operations.restoring(store, octets, passphrase)
+    answer = operations.committed(store, found.changes, WHO, "restore", new_history=True)
+    return {**answer, "kept": found.kept, "missing": found.missing}
+
+
+def _name(arguments: Arguments) -> str:
+    serial = read_identity(arguments.paths).serial
+    return f"{serial}-{time.strftime('%Y%m%d-%H%M%S')}.qxbackup"
+
+
+def _passphrase(arguments: Arguments, taken: bool) -> str:
+    name = arguments.option("passphrase-file")
+    if not name:
+        return ""
+    if name == "-" and taken:
+        raise WrongUsage("--passphrase-file: standard input is the backup; expected a file")
+    octets = _read(name, "a passphrase on its first line")
+    passphrase = octets.decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
+    if not passphrase:
+        raise Refusal(f"{name}: empty; expected a passphrase on its first line")
+    return passphrase
+
+
+def _read(name: str, what: str) -> bytes:
+    try:
+        if name == "-":
+            octets = sys.stdin.buffer.read(FILE_MAX + 1)
+        else:
+            with open(name, "rb") as source:  # noqa: PTH123 - as typed
+                octets = source.read(FILE_MAX + 1)
+    except OSError as error:
+        raise Refusal(f"{name}: {error.strerror}; expected {what}") from None
+    if len(octets) > FILE_MAX:
+        raise Refusal(f"{name}: more than {FILE_MAX} octets; expected {what}")
+    return octets
+
+
+def _write(name: str, octets: bytes) -> None:
+    try:
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Refusal(f"{name}: {error.strerror}; expected the name of a new file") from None
+    with os.fdopen(handle, "wb") as out:
+        out.write(octets)
+        out.flush()
+        os.fsync(out.fileno())

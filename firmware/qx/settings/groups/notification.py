@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""notification: events, what is done about each, and the ways out: mail, SMS, SNMP (R32 to R35)."""
+
+from __future__ import annotations
+
+from ...model import Model
+from ..setting import Key, Setting
+from ..texts import (
+    DIALS,
+    MAIL_ADDRESS,
+    MAIL_ADDRESSES,
+    PASSPHRASE,
+    SERVER,
+    SNMP_PASSWORD,
+    URL,
+    Pattern,
+    Words,
+)
+from ..values import Choice, Flag, Text, Whole
+
+# By the key in `events.<event>`; the first three in the guide's words.
+EVENTS = {
+    "backup-up-active": "Backup device is UP (Active mode)",
+    "backup-up-passive": "Backup device is UP (Passive mode)",
+    "backup-down": "Backup device is DOWN",
+    "takeover": "Takeover",
+    "swap": "Swap Master Device",
+    "fault": "This device is in fault",
+    "pair-mismatch": "Pair mismatch",
+    "address-conflict": "Address conflict",
+    "link": "A port lost its link or has it again",
+    "sync-stale": "Synchronisation is stale",
+    "sync-conflict": "Conflict after a split",
+    "deletion-held": "Deletions held",
+    "settings-restored": "Settings restored from a snapshot",
+    "storage": "Storage failed or is full",
+    "application-failure": "Application failure",
+    "phones-manual": "Phones need a manual reboot",
+    "login-lockout": "Login lockout",
+    "upgrade": "Upgrade result",
+    "licence": "Licence change",
+}
+
+ACTIONS = Words(("display", "led", "mail", "sms", "snmp"), implying=("led", "mail"))
+SNMP_HOSTS = 8
+
+
+def _snmp_hosts(_model: Model) -> int:
+    return SNMP_HOSTS
+
+
+KEYS = {
+    "<event>": Key("|".join(EVENTS), "an event of the table below", rows=tuple(EVENTS)),
+    "<host>": Key("[a-z0-9][a-z0-9-]{0,31}", "a name of up to 32 small letters, digits and -",
+                  most=_snmp_hosts),
+}  # fmt: skip
+
+MAIL = (
+    Setting("mail.server", SERVER, None, "SMTP Server", "Mail is set up when it is known.", "shared"),
+    Setting("mail.port", Whole(1, 65535), 587, "SMTP Port", "Usually 587 with STARTTLS, 465 with TLS.",
+            "shared"),
+    Setting("mail.security", Choice(("starttls", "tls", "none")), "starttls", "Security",
+            "How the connection to the server is protected.", "shared"),
+    Setting("mail.user", Text(0, 128), "", "User Name", "Empty: without authentication.", "shared"),
+    Setting("mail.password", PASSPHRASE, None, "Password", "Of that user.", "shared", secret=True),
+    Setting("mail.sender", MAIL_ADDRESS, None, "Sender", "The address that mails come from.", "shared"),
+    Setting("mail.recipients", MAIL_ADDRESSES, (), "Recipients", "Who is told of events.", "shared"),
+)  # fmt: skip
+
+SMS = (
+    Setting("sms.url", URL, None, "Gateway URL",
+            "The gateway's; {number} and {text} in it are replaced. SMS is set up when it is known.",
+            "shared"),
+    Setting("sms.method", Choice(("get", "post")), "post", "Method", "Of the request.", "shared"),
+    Setting("sms.body", Text(0, 1024), "", "Body", "Of a post; {number} and {text} in it are replaced.",
+            "shared"),
+    Setting("sms.content_type", Pattern("[a-z]+/[!-~]{1,60}", "a media type, like application/json"),
+            "application/json", "Content Type", "Of the body.", "shared"),
+    Setting("sms.user", Text(0, 128), "", "User Name", "Empty: without authentication.", "shared"),
+    Setting("sms.password", PASSPHRASE, None, "Password or Token", "Of that user.", "shared", secret=True),
+    Setting("sms.recipients", DIALS, (), "Recipients", "Who is told of events.", "shared"),
+)  # fmt: skip
+
+SNMP = (
+    Setting("snmp.contact", Text(0, 128), "", "Contact", "Who looks after this device.", "shared"),
+    Setting("snmp.location", Text(0, 128), "", "Location", "Where it stands.", "shared"),
+    Setting("snmp.hosts.<host>.address", SERVER, None, "Address",
+            "Where notifications go; a host without one gets none.", "shared"),
+    Setting("snmp.hosts.<host>.port", Whole(1, 65535), 162, "Port", "Its UDP port.", "shared"),
+    Setting("snmp.hosts.<host>.version", Choice(("2c", "3")), "2c", "Version", "2c, or 3 with a user.",
+            "shared"),
+    Setting("snmp.hosts.<host>.inform", Flag(), True, "Inform",
+            "Repeated until the host confirms it; otherwise a trap.", "shared"),
+    Setting("snmp.hosts.<host>.community", PASSPHRASE, None, "Community", "Of version 2c.", "shared",
+            secret=True),
+    Setting("snmp.hosts.<host>.user", Pattern("[!-~]{1,32}", "1 to 32 characters of ASCII without spaces"),
+            None, "User", "Of version 3.", "shared"),
+    Setting("snmp.hosts.<host>.auth_protocol", Choice(("none", "sha", "sha256")), "sha",
+            "Authentication", "Of version 3.", "shared"),
+    Setting("snmp.hosts.<host>.auth_password", SNMP_PASSWORD, None, "Authentication Password",
+            "Of version 3.", "shared", secret=True),
+    Setting("snmp.hosts.<host>.privacy_protocol", Choice(("none", "aes")), "aes", "Privacy",
+            "Of version 3.", "shared"),
+    Setting("snmp.hosts.<host>.privacy_password", SNMP_PASSWORD, None, "Privacy Password",
+            "Of version 3.", "shared", secret=True),
+)  # fmt: skip
+
+ON_EVENTS = (
+    Setting("events.<event>.actions", ACTIONS, ("display",), "Actions",
+            "What is done. led is not on the QX2000; led and mail bring display with them.", "shared"),
+)  # fmt: skip
+
+SETTINGS = (*MAIL, *SMS, *SNMP, *ON_EVENTS)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the plan on one lab: the contestants in turn, each turn a pair from its cold boots to power off."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from board.lab.namespace import LabError
+from board.lab.pair import Lab
+from board.lab.probe import Probe
+
+from . import load, takeover
+from .adverts import Adverts
+from .figures import PEER, PRODUCT, Row, Sample, turns
+from .keepalived import Keepalived
+from .pair import Contestant, Pair
+from .plan import Counts, Section, Trial
+from .product import Product
+from .setting import Setting
+
+Say = Callable[[str], None]
+
+
+class Runner:
+    """The lab is up, with both units off. `commands` keeps what was configured and started."""
+
+    def __init__(self, lab: Lab, folder: Path, counts: Counts, chance: random.Random, say: Say) -> None:
+        self._lab = lab
+        self._counts = counts
+        self._chance = chance
+        self._say = say
+        self._turn = 0
+        self._contestants: dict[str, Contestant] = {
+            PRODUCT: Product(lab),
+            PEER: Keepalived(lab, folder / "keepalived"),
+        }
+        self._starts: dict[str, list[float]] = {PRODUCT: [], PEER: []}
+        self.commands: dict[str, dict[str, list[str]]] = {}
+
+    def run(self, section: Section) -> None:
+        """Fills the rows of a section."""
+        for contestant in self._contestants.values():
+            contestant.prepare(section.setting)
+        self.commands[section.setting.name] = {
+            name: [" ".join(one.command("a")), *one.configuration().splitlines()]
+            for name, one in self._contestants.items()
+        }
+        with Adverts(self._lab.network.name("pc")) as adverts:
+            self._trials(section, adverts)
+            for name, rows in section.loads.items():
+                while any(row.lacks(who) for row in rows.values() for who in self._contestants):
+                    for who in self._contestants:
+                        self._load(name, rows, who, self._pair(who, section.setting, adverts))
+
+    def _pair(self, who: str, setting: Setting, adverts: Adverts) -> Pair:
+        return Pair(self._lab, self._contestants[who], setting, adverts, self._starts[who])
+
+    # ── trials ──
+
+    def _trials(self, section: Section, adverts: Adverts) -> None:
+        trials = {trial.lead.key: trial for trial in section.trials}
+        for who, lacking in turns([trial.lead for trial in section.trials]):
+            self._turn += 1
+            pair = self._pair(who, section.setting, adverts)
+            due = [trials[row.key] for row in lacking]
+            try:
+                probe = takeover.probed(pair)
+            except LabError as error:
+                for trial in due:
+                    self._add(trial, who, None, str(error))
+                pair.end()
+                continue
+            try:
+                for trial in due:
+                    self._trial(pair, probe, trial, who)
+            finally:
+                with suppress(LabError):
+                    probe.stop()
+            pair.end()
+
+    def _trial(self, pair: Pair, probe: Probe, trial: Trial, who: str) -> None:
+        try:
+            seen = takeover.happen(pair, probe, trial.event, self._chance, trial.wait_for_one)
+        except LabError as error:
+            self._add(trial, who, None, str(error))
+        else:
+            self._add(trial, who, seen, "")
+
+    def _add(self, trial: Trial, who: str, seen: takeover.Seen | None, failed: str) -> None:
+        for figure, row in trial.rows.items():
+            sample = seen.sample(figure) if seen else Sample(failed=failed)
+            row.add(who, sample)
+        lead = trial.lead
+        last = lead.samples[who][-1]
+        told = f"{last.value:.1f} {lead.unit}"
+        if last.spoilt or last.failed:
+            told = f"spoilt ({last.spoilt}), repeated" if last.spoilt else f"FAILED: {last.failed}"
+        self._say(f"{who:<10} {lead.name} {len(lead.values(who))}/{lead.wanted}: {told}")
+
+    # ── loads ──
+
+    def _load(self, name: str, rows: dict[str, Row], who: str, pair: Pair) -> None:
+        if not any(row.lacks(who) for row in rows.values()):
+            return
+        try:
+            found = self._measure(name, pair)
+        except (LabError, ProcessLookupError) as error:
+            found = {figure: [Sample(failed=str(error))] for figure in rows}
+        for figure, row in rows.items():
+            for sample in found[figure]:
+                row.add(who, sample)
+            told = ", ".join(sample.failed or f"{sample.value:.2f}" for sample in found[figure][:6])
+            self._say(f"{who:<10} {row.name.strip()}: {told} {row.unit}")
+        if name != "listening":
+            pair.end()
+
+    def _measure(self, name: str, pair: Pair) -> dict[str, list[Sample]]:
+        counts = self._counts
+        match name:
+            case "idle":
+                return load.idle(pair, counts.slices, counts.slice_s)
+            case "memory":
+                return load.memory(pair)
+            case "flood":
+                return {figure: [sample] for figure, sample in load.flood(pair, counts.packets).items()}
+            case "listening":
+                return {"listening": load.listening(pair)}
+            case _:
+                return {"status": load.status_starts(pair, counts.starts)}
+
+
+def spoken(began: float) -> Say:
+    """Progress on the terminal: seconds since the start of the run before each line."""
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
+
+    return say

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings under which both are measured, and the addresses that both hold."""
+
+from dataclasses import dataclass
+
+from board.lab.demo import PLANS
+
+PLAN = "same"
+SERVICE = str(PLANS[PLAN].ip)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """VRRP version and advertisement interval (decimal seconds, as both are configured)."""
+
+    name: str
+    version: int
+    interval: str
+
+    @property
+    def seconds(self) -> float:
+        return float(self.interval)
+
+
+DEFAULT = Setting("v2 1 s", 2, "1")
+FAST = Setting("v3 100 ms", 3, "0.1")
+FASTEST = Setting("v3 10 ms", 3, "0.01")
+SETTINGS = (DEFAULT, FAST, FASTEST)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What behaviour tests of the pair share beyond labtools: a module's pair, the probe on it, its logs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+import pytest
+from board.lab.demo import Demo
+from board.lab.namespace import LabError
+from board.lab.network import UNITS
+from board.lab.pair import Lab
+from board.lab.probe import Probe
+
+from labtools import make_lab, paired, qx, wait_for
+
+DEFAULT = Demo(plan="other", licence=False)  # the guide's address, default timers
+QUICK = Demo(plan="other", version=3, interval="0.1", licence=False)  # where the timer is not the subject
+
+
+@contextlib.contextmanager
+def pair(name: str, folder: Path, demo: Demo = DEFAULT, qx: Path | None = None) -> Iterator[Lab]:
+    """A lab with one Master and one active Backup."""
+    with make_lab(name, folder) as lab:
+        for unit in lab.units.values():
+            unit.executable = qx or unit.executable
+        lab.up(demo, fresh=True)
+        ready(lab)
+        yield lab
+
+
+def ready(lab: Lab, seconds: float = 40.0) -> str:
+    """Waits for a pair whose Master knows that the Backup would take over at once; the Master's name."""
+    deadline = time.monotonic() + seconds
+    master = paired(lab, seconds)
+    wait_for(lambda: qx(lab, master)["peer"]["armed"], deadline - time.monotonic(), "an armed Backup")
+    return master
+
+
+def restarted(lab: Lab, unit: str, pid: int) -> str:
+    """Waits until another daemon runs and the pair is one again; the Master's name."""
+
+    def new() -> bool:
+        try:
+            return lab.units[unit].daemon_pid() != pid
+        except LabError:
+            return False  # between the two
+
+    wait_for(new, 5.0, "a new daemon")
+    return ready(lab)
+
+
+def service(lab: Lab) -> str:
+    """The LAN service address."""
+    return str(IPv4Interface(lab.service_addresses()[0]).ip)
+
+
+@contextlib.contextmanager
+def probing(lab: Lab) -> Iterator[Probe]:
+    """1,000 pings a second from the PC to the LAN service address, which answers when the block begins."""
+    with Probe(lab.network.name("pc"), service(lab)) as probe:
+        wait_for(lambda: answers(probe), 5.0, "the service address answers the PC", 0.01)
+        yield probe
+
+
+def answers(probe: Probe) -> bool:
+    """The address has answered within the last 20 ms."""
+    replies = probe.replies()
+    return bool(replies) and time.monotonic_ns() - replies[-1] < 20e6
+
+
+def outage(probe: Probe, since: float, patience: float = 5.0) -> float:
+    """The longest silence since then in ms, once the address answers again (and has for 50 ms)."""
+
+    def steady() -> bool:
+        return answers(probe) and probe.longest_silence(time.monotonic() - 0.05) < 20
+
+    wait_for(steady, patience, "the service address answers the PC again", 0.01)
+    return probe.longest_silence(since)
+
+
+def held_now(lab: Lab) -> dict[str, list[str]]:
+    """The service addresses on the interfaces of each powered unit, as `ip` shows them."""
+    service_ips = [str(IPv4Interface(address).ip) for address in lab.service_addresses()]
+    found: dict[str, list[str]] = {}
+    for unit in UNITS:
+        if lab.network.powered(unit):
+            shown = lab.network.interfaces(unit)
+            local = [entry["local"] for interface in shown for entry in interface["addr_info"]]
+            found[unit] = sorted(address for address in local if address in service_ips)
+    return found
+
+
+class Log:
+    """What a unit writes from here on."""
+
+    def __init__(self, lab: Lab, unit: str) -> None:
+        self._file = lab.units[unit].log
+        self._start = self._file.stat().st_size if self._file.exists() else 0
+
+    def text(self) -> str:
+        return self._file.read_bytes()[self._start :].decode(errors="replace") if self._file.exists() else ""
+
+    def says(self, words: str, seconds: float) -> float:
+        """Waits for the words; CLOCK_MONOTONIC seconds at which they were seen."""
+        wait_for(lambda: words in self.text(), seconds, f"the log says {words!r}", 0.001)
+        return time.monotonic()
+
+
+def refused(lab: Lab, unit: str, *arguments: str) -> str:
+    """The one line of a command that is refused with exit code 1."""
+    done = lab.qx(unit, *arguments)
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    assert not done.stdout
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def events(lab: Lab, unit: str) -> list[dict[str, str]]:
+    """`qx events --json`."""
+    told = json.loads(lab.qx(unit, "events", "--json").stdout)
+    return told["events"] if isinstance(told, dict) else told
+
+
+@pytest.fixture(scope="module")
+def default_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One pair at default timers for a whole file; each test finds and leaves it paired."""
+    with pair("bp", tmp_path_factory.mktemp("pair")) as lab:
+        yield lab
