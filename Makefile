@@ -124,11 +124,11 @@ lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruf
 # --- measurements and full counts -------------------------------------------------------------------
 .PHONY: bench
 bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside keepalived, in turn (QUICK=1, COUNT=n, ROWS=…)
-	@PYTHONPATH=tests:. $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows $(ROWS))
+	@PYTHONPATH=.:tests $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows '$(ROWS)') $(if $(SEED),--seed $(SEED))
 
 .PHONY: soak
-soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full counts (PART=kill,splits,…,all; without: the list; FORCE=1)
-	@PYTHONPATH=tests:. $(PY) tests/soak.py $(PART)
+soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full counts (PART=name,… or all; without: the list; FORCE=1)
+	@PYTHONPATH=.:tests $(PY) tests/soak.py $(if $(PART),'$(PART)') $(if $(FORCE),--force) $(if $(SEED),--seed $(SEED))
 
 .PHONY: clean
 clean: ## remove everything that was built (the roots of the lab as well)
@@ -144,11 +144,13 @@ $(SANITIZED): $(HOST)/_qx.c $(SANITIZED_SOURCES) $(wildcard cext/*.h) $(OUT)/.te
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -O1 $(SANITIZE) -shared -Icext $(INCLUDES) $(HOST)/_qx.c $(SANITIZED_SOURCES) -o $@ -lmnl -lpthread
 
+C_TESTS := $(foreach noun,packet advert decode fsm group priority announce probe hello frame,$(wildcard tests/unit/test_$(noun)*.py))
+
 .PHONY: sanitize
-sanitize: $(SANITIZED) ## the unit tests with the C extension under AddressSanitizer and UBSan
+sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer and UBSan
 	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 \
 	  ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	  $(PY) -m pytest -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),tests/unit)
+	  $(PY) -m pytest -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),$(C_TESTS))
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

@@ -9,9 +9,10 @@
 
 #include "engine_state.h"
 
-#define BEAT   (25 * QX_MS) /* the guardian looks as often */
-#define WINDOW (10 * QX_MS)
-#define GATHER (QX_MS / 2)
+#define BEAT         (25 * QX_MS) /* the guardian looks as often */
+#define WINDOW       (10 * QX_MS)
+#define GATHER       (QX_MS / 2)
+#define COUNTERS_AGE (100 * QX_MS) /* that old a view may be where only counters changed */
 
 enum { FLOOD = 64 /* packets in a window; a group at 10 ms has one */ };
 
@@ -171,7 +172,7 @@ static int64_t patience(struct qx_engine *engine, int64_t now, int64_t expected)
 }
 
 static bool view_is_due(const struct qx_engine *engine, int64_t now) {
-    return engine->changed || (engine->counted && now - engine->viewed > WINDOW);
+    return engine->changed || (engine->counted && now - engine->viewed > COUNTERS_AGE);
 }
 
 void *qx_engine_loop(void *data) {
