@@ -112,7 +112,11 @@ TESTS ?=
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
-	@$(PY) -m pytest $(or $(TESTS),tests)
+	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz tests/lab tests/unit)
+
+.PHONY: test-wire
+test-wire: $(OUT)/.lab-packages $(OUT)/.test-packages build ## wire and interworking with keepalived and FRR (in work)
+	@$(PY) -m pytest $(or $(TESTS),tests/wire tests/interop)
 
 .PHONY: lint
 lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruff, pyright, clang-format

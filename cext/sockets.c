@@ -34,9 +34,16 @@ static int packet_socket(int index, uint16_t protocol, int type) {
 }
 
 /* Advertisements, and whatever else is sent to their group but IGMP, which keeps it. A packet socket hears
- * them whatever the firewall and rp_filter say; padding and fragments come with it and are judged. */
+ * them whatever the firewall and rp_filter say; padding and fragments come with it and are judged. It is one
+ * for all protocols because those are served before a macvlan's receive handler, which puts fragments
+ * together (drivers/net/macvlan.c, ip_check_defrag); so another protocol and a VLAN's frames are left out
+ * here. */
 static int vrrp_socket(int index) {
     static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_PROTOCOL),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 7),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),          /* IPv4 protocol */
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 112, 4, 0), /* VRRP: take it */
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 2, 2, 0),   /* IGMP: leave it */
@@ -49,9 +56,10 @@ static int vrrp_socket(int index) {
     int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    int size = RECEIVE_BUFFER;
-    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = index};
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size); /* a flood is counted, not lost */
+    int size = RECEIVE_BUFFER, yes = 1;
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index};
+    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes); /* or our own would cost time */
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);       /* a flood is counted, not lost */
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ||
         bind(fd, (struct sockaddr *)&to, sizeof to) < 0) {
         int failed = -errno;

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 from board.lab.pair import Lab
 
+from counts import bound
 from holders import Holders
 from labtools import Capture, becomes, other, qx, wait_for
 from pairs import DEFAULT, Log, pair, probing
@@ -71,10 +72,10 @@ def test_the_addresses_stay(alone: tuple[Lab, str], name: str) -> None:
         assert lab.units[master].daemon_pid() != pid
         silence = probe.longest_silence(moment)
         assert holders.held_throughout(master, moment), "never away from the interface"
-        assert silence < 50, f"silent for {silence:.1f} ms"
+        assert silence < bound(50, 400), f"silent for {silence:.1f} ms"
     adverts = capture.adverts()
     gaps = [after.at - before.at for before, after in itertools.pairwise(adverts)]
     assert all(advert.priority > 0 for advert in adverts), "it never says that it lets go"
-    assert len(adverts) >= 3 and max(gaps) < 1.5, gaps
+    assert len(adverts) >= 3 and max(gaps) < bound(1.5, 2.5), gaps
     assert qx(lab, master)["vrrp"]["cause"] == "resumed"
     print(f"{name}: silent for {silence:.1f} ms, longest gap of advertisements {max(gaps):.2f} s")

@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 from board.lab.pair import Lab
 
-from counts import count
+from counts import bound, count
 from holders import Holders
 from labtools import other
 from pairs import Log, held_now, outage, probing, ready
@@ -26,13 +26,13 @@ def die(lab: Lab, end: Callable[[int], object]) -> float:
         moment = time.monotonic()
         end(pid)
         ended = time.monotonic()
-        time.sleep(0.1)
+        time.sleep(bound(0.1, 0.5))
         held = held_now(lab)
-        assert held[backup], "the Backup holds the addresses after 100 ms"
+        assert held[backup], "the Backup holds the addresses"
         assert not held[master], "and the unit whose daemon died holds none"
-        assert holders.at(ended + 0.1) == [backup]
+        assert holders.at(ended + bound(0.1, 0.5)) == [backup]
         silence = outage(probe, moment)
-        assert silence < 60
+        assert silence < bound(60, 400)
         assert ready(lab) == backup, "the unit with the new daemon is Backup"
         assert holders.overlap() == 0
     assert lab.units[master].daemon_pid() != pid
@@ -45,7 +45,7 @@ def test_killed_with_sigkill(default_pair: Lab, record_figures: Callable[..., No
     outages = [die(default_pair, lambda pid: os.kill(pid, signal.SIGKILL)) for _ in range(count(5, 20))]
     record_figures(outages_ms=[round(value, 1) for value in outages])
     print(f"median {median(outages):.1f} ms, longest {max(outages):.1f} ms")
-    assert median(outages) < 30
+    assert median(outages) < bound(30, 150)
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT], ids=lambda number: number.name)
@@ -71,5 +71,5 @@ def test_a_backup_whose_daemon_dies_changes_nothing(default_pair: Lab) -> None:
         default_pair.kill(other(master))
         time.sleep(0.5)
         assert ready(default_pair) == master
-        assert outage(probe, moment) < 60
+        assert outage(probe, moment) < bound(60, 400)
         assert holders.overlap() == 0 and holders.held_throughout(master, moment)

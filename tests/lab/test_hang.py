@@ -9,7 +9,7 @@ from statistics import median
 
 from board.lab.pair import Lab
 
-from counts import count
+from counts import bound, count
 from holders import Holders
 from labtools import other, stays, wait_for
 from pairs import Log, outage, probing, ready
@@ -43,8 +43,10 @@ def test_a_daemon_that_is_stopped(default_pair: Lab, record_figures: Callable[..
     )
     print(f"detected after {median(detections):.0f} ms (longest {max(detections):.0f}), ")
     print(f"silence from then on {median(outages):.1f} ms (longest {max(outages):.1f})")
-    assert median(detections) < 160 and max(detections) < 400  # 100 ms without a beat, seen every 25 ms
-    assert median(outages) < 30 and max(outages) < 100
+    assert median(detections) < bound(160, 400) and max(detections) < bound(
+        400, 1000
+    )  # 100 ms without a beat, seen every 25 ms
+    assert median(outages) < bound(30, 150) and max(outages) < bound(100, 400)
 
 
 def test_a_short_pause_is_no_hang(default_pair: Lab) -> None:
@@ -73,7 +75,7 @@ def test_a_python_thread_that_never_yields(default_pair: Lab) -> None:
         assert LEASE - 2.0 < detected - moment < LEASE + 1.0
         wait_for(lambda: holders.now() == [other(master)], 3.0, "the Backup holds the address", 0.01)
         silence = outage(probe, moment)
-        assert silence < 100
+        assert silence < bound(100, 400)
         assert holders.at(detected + 0.1) == [other(master)]
         assert ready(default_pair) == other(master)
         assert holders.overlap() == 0

@@ -10,7 +10,7 @@ import pytest
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
-from counts import count
+from counts import bound, count
 from holders import Holders
 from labtools import becomes, make_lab, other, qx, wait_for
 from pairs import DEFAULT, QUICK, outage, pair, probing, ready
@@ -50,7 +50,7 @@ def test_a_switch_reboot_ends_with_the_same_master(
         assert {span.unit for span in holders.spans()} == {master}
         with probing(lab) as probe:
             time.sleep(0.2)
-            assert probe.longest_silence() < 50
+            assert probe.longest_silence() < bound(50, 400)
 
 
 def test_the_masters_lan_cable(cabled: Lab) -> None:
@@ -61,7 +61,7 @@ def test_the_masters_lan_cable(cabled: Lab) -> None:
         cabled.cut(master)
         becomes(cabled, other(master), "master", 5.0)
         taken = time.monotonic()
-        assert outage(probe, moment) < 600
+        assert outage(probe, moment) < bound(600, 1500)
         told = becomes(cabled, master, "fault", 5.0)
         assert "no link" in told["why"]
         cabled.mend(master)
