@@ -98,7 +98,10 @@ int qx_engine_start(const char *run, char *error) {
 }
 
 static void set_hang_limit(struct qx_engine *engine, const struct qx_plan *plan) {
-    uint32_t limit = 100; /* ms */
+    /* ms: two intervals, within 100 and 300: sooner than that a machine that stumbles is taken for one that
+     * hangs. */
+    uint32_t limit = plan->group ? plan->interval_cs * 20 : 300;
+    limit = limit < 100 ? 100 : limit > 300 ? 300 : limit;
     /* Without real-time priority a busy machine keeps the loop from its time; the promise is two intervals.
      */
     if (!engine->status.realtime && plan->group && plan->interval_cs * 20 > limit)

@@ -38,7 +38,7 @@ def test_a_blank_unit_announces_and_answers_nothing(tmp_path: Path) -> None:
             forget_neighbours(lab, "pc")
             assert reaches(lab, "pc", service(lab))
             assert neighbour(lab, "pc", service(lab)) == virtual_mac(18)
-            wait_for(lambda: len(capture.frames(lambda frame: frame.arp)) >= 1, 5.0, "it has probed")
+            wait_for(lambda: len(capture.frames(lambda frame: frame.arp)) >= 1, 20.0, "it has probed")
             assert {span.unit for span in holders.spans()} == {"a"}
         blank_mac = mac(lab, "b")
         frames = capture.frames(lambda frame: frame.type in (0x0800, 0x0806))

@@ -43,9 +43,9 @@ def test_a_daemon_that_is_stopped(default_pair: Lab, record_figures: Callable[..
     )
     print(f"detected after {median(detections):.0f} ms (longest {max(detections):.0f}), ")
     print(f"silence from then on {median(outages):.1f} ms (longest {max(outages):.1f})")
-    assert median(detections) < bound(160, 400) and max(detections) < bound(
+    assert median(detections) < bound(400, 600) and max(detections) < bound(
         400, 1000
-    )  # 100 ms without a beat, seen every 25 ms
+    )  # 300 ms without a beat at 1 s, seen every 25 ms
     assert median(outages) < bound(30, 150) and max(outages) < bound(100, 400)
 
 
