@@ -43,3 +43,10 @@ ARCHIVE: Any = _c.Struct(
     "length" / _c.Int32ub,
     "digest" / _c.Bytes(32),
 )
+
+# Of a message within the session between the two units (redundancy/peer/message.py).
+MESSAGE: Any = _c.Struct(
+    "kind" / _c.Int8ub,
+    "zero" / _c.Const(bytes(3)),
+    "length" / _c.Int32ub,
+)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wire: messages over one connection, in both directions, the urgent before the bulky. An asyncio Protocol.
+
+Knows neither TLS nor who the peer is: the session gives it a transport. A message that can go out does so in
+the call that sends it, so that a change of settings waits for no turn of the loop. While the transport is
+full messages wait here, in two rows: the bulky ones (content of voice files, parts of a snapshot) go only
+when no other waits, so that a heartbeat or a change of settings never stands behind a long copy by more than
+what the transport holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, Protocol
+
+from .message import BadMessage, Reader, build
+
+BULK_ROOM = 1 << 20  # octets of bulky messages that may wait before `room()` waits
+
+
+class Ended(ConnectionError):
+    """The session is over; what was not acknowledged is to be sent again in the next one."""
+
+
+class Listener(Protocol):
+    """Who hears what a wire brings. Called on the loop; none of these may wait."""
+
+    def heard(self, kind: int, body: Any) -> None:
+        """A message. Raising BadMessage ends the connection."""
+        ...
+
+    def over(self, error: Exception | None) -> None:
+        """The connection is gone: None after an end by the other side without a word, else why. Once."""
+        ...
+
+
+class Wire(asyncio.Protocol):
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._reader = Reader()
+        self._transport: asyncio.Transport | None = None
+        self._urgent: deque[bytes] = deque()
+        self._bulk: deque[bytes] = deque()
+        self._bulk_octets = 0
+        self._full = False  # the transport asked for a pause
+        self._room: asyncio.Future[None] | None = None
+        self._closing = False
+        self._why: Exception | None = None
+        self.octets_sent = 0
+        self.octets_received = 0
+        self.last_heard = 0.0  # of the loop's clock
+
+    # --- sending --------------------------------------------------------------------------------------------
+    @property
+    def open(self) -> bool:
+        return self._transport is not None and not self._closing
+
+    def send(self, kind: int, body: Any, *, bulk: bool = False) -> None:
+        """Sends, or queues; never waits. Messages of one row keep their order. What is sent into a session
+        that is over is dropped: its end is told to everyone."""
+        if not self.open:
+            return
+        octets = build(kind, body)
+        if bulk and (self._full or self._urgent or self._bulk):
+            self._bulk.append(octets)
+            self._bulk_octets += len(octets)
+        elif self._full or self._urgent:
+            self._urgent.append(octets)
+        else:
+            self._write(octets)
+
+    async def room(self) -> None:
+        """Waits until few bulky octets wait. Raises Ended."""
+        while self.open and self._bulk_octets >= BULK_ROOM:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._room)
+        if not self.open:
+            raise Ended("the session to the other unit is over")
+
+    def _write(self, octets: bytes) -> None:
+        assert self._transport is not None
+        self.octets_sent += len(octets)
+        self._transport.write(octets)
+
+    def _pump(self) -> None:
+        while not self._full and (self._urgent or self._bulk):
+            if self._urgent:
+                self._write(self._urgent.popleft())
+                continue
+            octets = self._bulk.popleft()
+            self._bulk_octets -= len(octets)
+            self._write(octets)
+        if self._bulk_octets < BULK_ROOM:
+            self._let_in()
+
+    def _let_in(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    def close(self) -> None:
+        """Ends in order: what was written still goes out."""
+        if self._transport is not None and not self._closing:
+            self._closing = True
+            self._transport.close()
+
+    def abort(self, why: Exception) -> None:
+        """Ends at once; `over(why)` follows."""
+        if self._transport is not None and self._why is None:
+            self._closing, self._why = True, why
+            self._transport.abort()
+
+    # --- what asyncio calls ---------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.last_heard = asyncio.get_running_loop().time()
+
+    def data_received(self, data: bytes) -> None:
+        self.octets_received += len(data)
+        self.last_heard = asyncio.get_running_loop().time()
+        try:
+            for kind, body in self._reader.feed(data):
+                if self._closing:
+                    return
+                self._listener.heard(kind, body)
+        except BadMessage as error:
+            self.abort(error)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._urgent.clear()
+        self._bulk.clear()
+        self._bulk_octets = 0
+        self._let_in()
+        self._listener.over(self._why or exc)
