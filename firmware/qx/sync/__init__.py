@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sync: what crosses from Master to Backup: settings, voice data, live state. Each is a Part of the session."""
+"""sync: what crosses from Master to Backup: settings, voice data, live state. Each a Part of the session."""
