@@ -15,14 +15,3 @@ uint8_t qx_priority(int seat, int64_t age) {
         priority++;
     return (uint8_t)priority;
 }
-
-int64_t qx_priority_rises(int seat, int64_t age) {
-    if (seat != QX_SEAT_STARTUP && seat != QX_SEAT_RETURNED)
-        return 0;
-    if (qx_priority(seat, age) >= QX_PRIORITY_STARTUP_MAX)
-        return 0;
-    int64_t reached = STEP;
-    while (age >= reached)
-        reached *= 2;
-    return reached;
-}

@@ -30,5 +30,3 @@ enum qx_seat { QX_SEAT_NONE, QX_SEAT_RETURNED, QX_SEAT_STARTUP, QX_SEAT_TAKEOVER
 
 /* The priority of a Master in that seat for `age` ns; of a listener for QX_SEAT_NONE. */
 uint8_t qx_priority(int seat, int64_t age);
-/* When (in ns of age) the priority rises by itself next; 0: never. */
-int64_t qx_priority_rises(int seat, int64_t age);

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from machine import SECOND
 
@@ -21,8 +21,6 @@ def test_seats_that_do_not_age(age: int) -> None:
     assert lib.qx_priority(lib.QX_SEAT_NONE, age) == 253
     assert lib.qx_priority(lib.QX_SEAT_CONFIRMED, age) == 254
     assert lib.qx_priority(lib.QX_SEAT_TAKEOVER, age) == 253
-    for seat in (lib.QX_SEAT_NONE, lib.QX_SEAT_CONFIRMED, lib.QX_SEAT_TAKEOVER):
-        assert lib.qx_priority_rises(seat, age) == 0
 
 
 @pytest.mark.parametrize(
@@ -60,20 +58,6 @@ def test_age_never_lowers_it(seat: int, one: int, other: int) -> None:
 def test_it_stays_below_every_better_right(seat: int, age: int) -> None:
     """R10: never 253 and never outside what a Master of a pair may say."""
     assert 239 <= lib.qx_priority(seat, age) <= 252
-
-
-@given(st.sampled_from([RETURNED, STARTUP]), ages)
-@example(STARTUP, 30 * SECOND)
-@example(RETURNED, 60 * SECOND)
-def test_it_rises_exactly_when_it_says(seat: int, age: int) -> None:
-    """R10: until that age nothing changes, and then it does; 0 where it never will."""
-    now, rises = lib.qx_priority(seat, age), lib.qx_priority_rises(seat, age)
-    if rises:
-        assert rises > age
-        assert lib.qx_priority(seat, rises - 1) == now
-        assert lib.qx_priority(seat, rises) == now + 1
-    else:
-        assert lib.qx_priority(seat, 100 * YEAR) == now == 252
 
 
 @given(ages, st.integers(0, 60 * SECOND))
