@@ -151,6 +151,13 @@ const char *qx_reason_counter(int reason) {
     return reason >= 0 && reason < QX_REASONS ? REASONS[reason].counter : "";
 }
 
+/* keepalived's auth_hmac appends a trailer of so many octets to the message. */
+enum { KEEPALIVED_HMAC = 28 };
+
+const char *qx_surplus_hint(int surplus) {
+    return surplus == KEEPALIVED_HMAC ? "keepalived HMAC authentication?" : "";
+}
+
 const char *qx_remark_counter(uint32_t remark) {
     switch (remark) {
     case QX_REMARK_PRIO_ZERO:

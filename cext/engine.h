@@ -51,7 +51,7 @@ enum qx_event_kind {
     QX_EVENT_LINK,      /* a: 0 LAN, 1 WAN; b: up */
     QX_EVENT_CLAIM,     /* address: claimed, b: 0 Virtual IP, 1 LAN service, 2 WAN service */
     QX_EVENT_CONFLICT,  /* address, mac: another station holds it, b as above */
-    QX_EVENT_REFUSED,   /* a: enum qx_reason, first of its kind in a minute; from */
+    QX_EVENT_REFUSED,   /* a: enum qx_reason, first of its kind in a minute; b: surplus octets; from */
     QX_EVENT_FOREIGN,   /* from: another router sends with our group id */
     QX_EVENT_ADDRESSES, /* from: sends another address list; address: its first */
     QX_EVENT_PARAMETER, /* a: enum qx_parameter, b: theirs; a 0: no longer */

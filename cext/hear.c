@@ -67,7 +67,8 @@ static void refused(struct qx_engine *engine, int64_t now, const uint8_t *bytes,
     maybe_parameter(engine, now, bytes, length, verdict);
     if (told_lately(&engine->refused_told[verdict->reason], now))
         return;
-    struct qx_event event = {.kind = QX_EVENT_REFUSED, .a = (int32_t)verdict->reason, .at = now};
+    struct qx_event event = {
+        .kind = QX_EVENT_REFUSED, .a = (int32_t)verdict->reason, .b = verdict->surplus, .at = now};
     if (verdict->advert.known && verdict->advert.family == 4)
         event.from = address_of(verdict->advert.source);
     qx_tell(engine, &event);

@@ -212,7 +212,9 @@ static enum qx_reason compare_v3(const struct qx_advert *advert, const struct qx
 }
 
 static enum qx_reason climb(const uint8_t *bytes, size_t length, const struct qx_local *local,
-                            struct qx_advert *advert, uint32_t *remarks) {
+                            struct qx_verdict *verdict) {
+    struct qx_advert *advert = &verdict->advert;
+    uint32_t *remarks = &verdict->remarks;
     struct message message;
     enum qx_reason reason = read_ip(bytes, length, advert, &message);
     if (reason != QX_ACCEPTED)
@@ -236,7 +238,8 @@ static enum qx_reason climb(const uint8_t *bytes, size_t length, const struct qx
         return QX_VERSION;
     if (advert->version == 3 && advert->count == 0)
         return QX_COUNT_ZERO;
-    if (message.length != expected_length(advert))
+    verdict->surplus = (int32_t)message.length - (int32_t)expected_length(advert);
+    if (verdict->surplus != 0)
         return QX_LENGTH;
     advert->addresses = message.bytes + MESSAGE_HEADER;
     advert->known = 3;
@@ -250,7 +253,7 @@ static enum qx_reason climb(const uint8_t *bytes, size_t length, const struct qx
 void qx_packet_judge(const uint8_t *bytes, size_t length, const struct qx_local *local,
                      struct qx_verdict *verdict) {
     memset(verdict, 0, sizeof *verdict);
-    verdict->reason = climb(bytes, length, local, &verdict->advert, &verdict->remarks);
+    verdict->reason = climb(bytes, length, local, verdict);
     if (verdict->reason != QX_ACCEPTED)
         verdict->remarks = 0; /* one reason, one counter */
 }

@@ -87,6 +87,7 @@ struct qx_advert {
 
 struct qx_verdict {
     enum qx_reason reason;
+    int32_t surplus;  /* QX_LENGTH: octets beyond what version and count call for; negative: missing */
     uint32_t remarks; /* enum qx_remark */
     struct qx_advert advert;
 };
@@ -122,6 +123,10 @@ uint16_t qx_message_checksum(const uint8_t *message, size_t length, int family, 
 
 /* The reason's name in the vectors, status and events; "accepted" for 0. Static text. */
 const char *qx_reason_name(int reason);
+
+/* Who may have sent a message of that many octets too many, as a question for the log; "" where nobody is
+ * known. Static text. */
+const char *qx_surplus_hint(int surplus);
 
 /* The counter that a reason or a single remark bit raises, by the vectors' name. Static text; "" for none. */
 const char *qx_reason_counter(int reason);

@@ -67,6 +67,19 @@ def test_fields_that_were_not_reached_are_null(data: bytes, reason: str, nulls: 
     assert [field for field in FIELDS if decoded["fields"][field] is None] == nulls
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_trailer_of_keepalived_is_named(version: int) -> None:
+    """R3: its auth_hmac appends 28 octets, which no other sender does; the reason stays `length`."""
+    group = local_from_json({"version": version})
+    decoded = decode_line(packet(version=version, trailing=bytes(28)).hex(), group)
+    assert decoded["reason"] == "length"
+    assert decoded["hint"] == "keepalived HMAC authentication?"
+    others = [packet(version=version, trailing=bytes(27)), packet(version=version, trailing=bytes(29)),
+              packet(version=version, keep=8), packet(version=version),
+              packet(version=version, padding=bytes(28))]  # fmt: skip
+    assert not any("hint" in decode_line(data.hex(), group) for data in others)
+
+
 @given(st.binary(max_size=120))
 def test_any_bytes_give_an_object(data: bytes) -> None:
     """R3: one reason and one counter for a refusal, and always something that JSON can carry."""

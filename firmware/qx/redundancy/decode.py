@@ -161,12 +161,14 @@ def decode_line(line: str, local: Local) -> dict[str, Any]:
         counters = [_text(lib.qx_remark_counter(remark)) for remark in REMARKS if verdict.remarks & remark]
     else:
         counters = [_text(lib.qx_reason_counter(verdict.reason))]
-    return {
+    decoded = {
         "accept": accepted,
         "reason": None if accepted else _text(lib.qx_reason_name(verdict.reason)),
         "counters": counters,
         "fields": _fields(verdict.advert),
     }
+    hint = _text(lib.qx_surplus_hint(verdict.surplus))
+    return decoded | {"hint": hint} if hint else decoded
 
 
 # --- the applet -----------------------------------------------------------------------------------------
@@ -198,6 +200,7 @@ def run(argv: list[str], stdin: TextIO, stdout: TextIO) -> int:
     {"accept": bool, "reason": str|null, "counters": [...],
      "fields": {ver,type,vrid,prio,count,auth,interval_cs,addrs}}
 
+    and "hint": str where the sender can be guessed from what is wrong.
     Returns 0 done, 1 a line was not hexadecimal (the others are decoded), 2 wrong usage.
     """
     try:

@@ -178,8 +178,11 @@ def _interface(address: int, prefix: int) -> IPv4Interface | None:
     return IPv4Interface((address, prefix)) if address and prefix <= 32 else None
 
 
-def reason_text(number: int) -> str:
-    return REASONS[number] if 0 <= number < len(REASONS) else "unknown"
+def reason_text(number: int, surplus: int = 0) -> str:
+    """The reason's name, and who may send so many octets too many where that is known."""
+    name = REASONS[number] if 0 <= number < len(REASONS) else "unknown"
+    hint = ffi.string(lib.qx_surplus_hint(surplus)).decode()
+    return f"{name} ({hint})" if hint else name
 
 
 class Engine:

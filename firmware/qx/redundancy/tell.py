@@ -71,7 +71,7 @@ def report(event: EngineEvent, was_master: bool) -> Report | None:
             text = f"{HOLDERS[event.b]} {event.address} is held by the station {event.mac}"
             return Report("critical", "Address conflict", text)
         case Kind.REFUSED:
-            text = f"{reason_text(event.a)}, from {event.source}; further ones are counted"
+            text = f"{reason_text(event.a, event.b)}, from {event.source}; further ones are counted"
             return Report("warning", "Advertisement refused", text)
         case Kind.FOREIGN:
             return Report(
