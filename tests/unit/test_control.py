@@ -319,6 +319,8 @@ def test_status_reads_well_and_survives_missing_keys() -> None:
     named = status_text({**STATUS, "mismatches": ["firmware: 1.0.0 here, 0.9.0 there"], "since": 0})
     assert "mismatch      firmware: 1.0.0 here, 0.9.0 there" in named
     assert "since         1970-01-01" in named
+    aged = status_text({**STATUS, "vrrp": {"state": "backup", "state_since_s": 7.5}})
+    assert "VRRP          backup for 7.5 s" in aged
     assert [duration(s) for s in (0.04, 9.96, 119, 121, 7300, 200000)] == [
         "0.0 s",
         "10.0 s",

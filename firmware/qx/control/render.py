@@ -50,7 +50,9 @@ def status_text(status: dict[str, Any]) -> str:
 def _vrrp(vrrp: dict[str, Any]) -> str:
     counters = vrrp.get("counters") or {}
     counted = ", ".join(f"{name} {count}" for name, count in counters.items() if count)
-    return "; ".join(part for part in (str(vrrp.get("state") or ""), counted) if part)
+    state, age = str(vrrp.get("state") or ""), vrrp.get("state_since_s")
+    state += f" for {duration(age)}" if state and age is not None else ""
+    return "; ".join(part for part in (state, counted) if part)
 
 
 def _peer(peer: dict[str, Any]) -> str:

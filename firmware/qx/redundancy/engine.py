@@ -134,7 +134,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class EngineView:
-    """`struct qx_status`. `since` and times in CLOCK_MONOTONIC ns."""
+    """`struct qx_status`. Times in CLOCK_MONOTONIC ns; `state_age` in seconds since the state was entered,
+    None without a group."""
 
     realtime: bool
     locked: bool
@@ -151,7 +152,7 @@ class EngineView:
     holding: bool
     armed: bool
     peer_active: bool
-    since: int
+    state_age: float | None
     master: IPv4Address | None
     master_priority: int
     master_heard: int
@@ -289,7 +290,7 @@ class Engine:
             holding=bool(s.holding),
             armed=bool(s.armed),
             peer_active=bool(s.peer_active),
-            since=s.since,
+            state_age=self._age(s.since) if s.group else None,
             master=IPv4Address(s.master) if s.master else None,
             master_priority=s.master_priority,
             master_heard=s.master_heard,
@@ -297,13 +298,16 @@ class Engine:
             counters=counters,
         )
 
+    def _age(self, moment: int) -> float:
+        return max(0.0, (self.now() - moment) / NANOSECONDS)
+
     def _hello(self, s: Any) -> Hello | None:
         if not s.hello_seen:
             return None
         h = s.hello
         lan, wan = _interface(h.lan_service, h.lan_prefix), _interface(h.wan_service, h.wan_prefix)
         return Hello(
-            age=max(0.0, (self.now() - s.hello_seen) / NANOSECONDS),
+            age=self._age(s.hello_seen),
             state=State(h.state),
             priority=h.priority,
             vrid=h.vrid,

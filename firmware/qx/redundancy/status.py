@@ -9,7 +9,7 @@ from .. import __version__ as FIRMWARE
 from ..identity import Identity
 from ..settings.store import Store
 from ..settings.values import centiseconds_text
-from .engine import NANOSECONDS, EngineView, Hello, State
+from .engine import EngineView, Hello, State
 from .mismatch import SEEN
 from .plan import Plan
 from .role import Known, Standing
@@ -57,7 +57,7 @@ def _vrrp(plan: Plan | None, view: EngineView) -> dict[str, Any]:
         "lan_link": view.link,
         "wan_link": view.wan_link,
         "master": str(view.master) if view.master else None,
-        "state_since_s": round(view.since / NANOSECONDS, 3),
+        "state_since_s": None if view.state_age is None else round(view.state_age, 3),
         "counters": view.counters,
     }
 
