@@ -281,3 +281,69 @@ def test_a_large_office_crosses_in_one_commit(tmp_path: Path) -> None:
         b.apply_delta(a.commit(values, "test", "restore").frame)  # type: ignore[arg-type]
         assert same(a, b)
         assert b.settings.count("phones") == 2000
+
+
+def test_several_deltas_become_durable_with_one_flush(tmp_path: Path) -> None:
+    """R16: the same as one after the other, each with its row of the log; a new history among them."""
+    with two(tmp_path) as (a, b):
+        frames = [a.commit({"mail.user": f"u{n}"}, "test", "set").frame for n in range(3)]
+        a.open_history(4)
+        frames += [a.commit({"mail.user": f"v{n}", "mail.port": n + 1}, "t", "set").frame for n in range(3)]
+        heard: list[bytes] = []
+        b.subscribe(lambda revision: heard.append(revision.frame))
+        flushes: list[str] = []
+        b._db._db.set_trace_callback(lambda words: flushes.append(words) if words == "COMMIT" else None)
+        revisions = b.apply_deltas(frames)
+        b._db._db.set_trace_callback(None)
+        assert flushes == ["COMMIT"]
+        assert [r.rev for r in revisions] == [1, 2, 3, 4, 5, 6]
+        assert heard == frames == b.log.frames(0)
+        assert same(a, b)
+        assert b.standing.histories == a.standing.histories
+        assert b.scrub() == ""
+        assert b.apply_deltas([]) == []
+    with opened(tmp_path / "b/settings.db") as b:
+        assert b.settings["mail.port"] == 3
+
+
+def test_a_bad_delta_among_several_keeps_what_stands_before_it(tmp_path: Path) -> None:
+    """R16: the state is one that the Master had, whatever came after it."""
+    with two(tmp_path) as (a, b):
+        one, two_, three = (a.commit({"mail.user": u}, "test", "set").frame for u in "xyz")
+        with pytest.raises(OutOfStep):
+            b.apply_deltas([one, three])
+        assert (b.revision, b.settings["mail.user"]) == (1, "x")
+        with pytest.raises(BadFrame):
+            b.apply_deltas([two_, three[:-1]])
+        assert (b.revision, b.log.fault(b.position)) == (2, "")
+        b.apply_deltas([three])
+        assert same(a, b)
+
+
+def test_a_scrub_finds_what_changed_behind_the_store(tmp_path: Path) -> None:
+    """R16: flash that gives back something else than was written."""
+    with two(tmp_path) as (a, b):
+        for store in (a, b):
+            store.commit({"mail.user": "x"}, "test", "set")
+            store.commit({"mail.user": "y"}, "test", "set")
+        a._db._db.execute("UPDATE kv SET v = (SELECT v FROM kv WHERE path = 'mail.user') || x'00'")
+        assert "damaged" in a.scrub()
+        b._db._db.execute("UPDATE log SET frame = (SELECT frame FROM log WHERE rev = 1) WHERE rev = 2")
+        assert "log" in b.scrub()
+
+
+def test_a_history_is_renewed_without_a_promotion(tmp_path: Path) -> None:
+    """R16: a Master that lost what the Backup has uses none of those revisions again."""
+    with opened(new(tmp_path)) as a:
+        a.commit({"mail.user": "x"}, "test", "set")
+        before = a.position
+        a.renew_history()
+        a.renew_history()
+        assert a.position == before
+    with opened(tmp_path / "settings.db") as a:
+        a.commit({"mail.user": "y"}, "test", "set")
+        assert a.position.history != before.history
+        assert [h.fork_rev for h in a.standing.histories] == [0, 1]
+        at = a.position.history
+        a.commit({"mail.user": "z"}, "test", "set")
+        assert a.position.history == at

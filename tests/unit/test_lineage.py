@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from qx.settings.lineage import Action, Decision, LogView, Standing, decide, known_chain
+from qx.settings.lineage import Action, Decision, LogView, Standing, decide, known_chain, parting
 from qx.settings.position import START, History, Position
 
 OLD, NEW, ELSE, LATER = (bytes([n]) * 16 for n in (1, 2, 3, 4))
@@ -140,3 +140,14 @@ def test_every_position_has_a_decision() -> None:
                     assert its == chain(rev)
                     assert 10 <= rev < 50
                     assert (history == OLD) == (rev <= 20)
+
+
+def test_where_two_ways_part() -> None:
+    """R10: the last revision that both have; the tail after it is what a conflict snapshot keeps."""
+    assert parting(MASTER, backup(NEW, 30)) == 30
+    assert parting(MASTER, backup(NEW, 60, also=(History(OLD, 1, 0, START),))) == 50
+    assert parting(MASTER, backup(OLD, 25)) == 20
+    other = (*HISTORIES[:1], History(ELSE, 1, 12, START))
+    assert parting(MASTER, Standing(Position(ELSE, 40, chain(1)), 1, other)) == 12
+    assert parting(MASTER, backup(ELSE, 9)) == 0
+    assert parting(MASTER, FACTORY) == parting(FACTORY, FACTORY) == 0

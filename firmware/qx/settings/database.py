@@ -27,6 +27,14 @@ class StoreDamaged(Refusal):
     """The file is no settings database, or a broken one."""
 
 
+class NoSpace(Refusal):
+    """The file system is full; nothing was changed, and it may be tried again when there is space."""
+
+
+class StoreFailed(Refusal):
+    """A write or a flush failed: no change is taken until the file is opened anew."""
+
+
 class Database:
     """The open file. Raises StoreBusy when another process holds it for longer than `wait` seconds."""
 
@@ -73,7 +81,7 @@ class Database:
     def transaction(self) -> Generator[None]:
         """All or nothing: durable when the block ends, rolled back on any error in it. Raises Refusal."""
         if self._failed:
-            raise Refusal(self._failed)
+            raise StoreFailed(self._failed)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -92,9 +100,9 @@ class Database:
 
     def _write_error(self, error: sqlite3.Error) -> Refusal:
         if _code(error) == sqlite3.SQLITE_FULL:
-            return Refusal(f"{self.file}: no space left; nothing was changed")
+            return NoSpace(f"{self.file}: no space left; nothing was changed")
         self._failed = f"{self.file}: writing failed ({error}); no change is taken until a restart"
-        return Refusal(self._failed)
+        return StoreFailed(self._failed)
 
     def _explained(self, error: sqlite3.Error) -> Refusal:
         if _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -8,7 +8,7 @@ is Master is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -125,6 +125,22 @@ def _strangers(master: Standing, backup: Standing, paired: bool) -> Decision:
     if master.bare:
         return Decision(Action.HAND_OVER, "first pairing: this unit has nothing but its own settings")
     return Decision(Action.FORK, "first pairing: both units have data")
+
+
+def parting(one: Standing, other: Standing) -> int:
+    """The last revision that both have in common; 0 where there is none."""
+    found = 0
+    ends = {h.id: end for h, end in _ends(other)}
+    for history, end in _ends(one):
+        if history.id in ends:
+            found = max(found, min(end, ends[history.id]))
+    return found
+
+
+def _ends(standing: Standing) -> Iterator[tuple[History, int]]:
+    """Each history with the last revision made in it."""
+    after = [history.fork_rev for history in standing.histories[1:]]
+    return zip(standing.histories, (*after, standing.position.rev), strict=False)  # in factory state none
 
 
 def known_chain(position: Position, histories: tuple[History, ...], rev: int) -> bytes | None:

@@ -97,6 +97,15 @@ class Store(Following):
         self._unit_state = {**self._unit_state, **kept}
         self._keeper.changed()
 
+    def renew_history(self) -> None:
+        """The next commit opens a new history, in the present term: what came after this revision is known
+        to another unit and not to this one, and no revision may be used twice."""
+        if self._pending is not None:
+            return
+        with self._transaction():
+            tables.put_meta(self._db, {"pending": self._term})
+        self._pending = self._term
+
     def __enter__(self) -> Store:
         return self
 
