@@ -33,7 +33,7 @@ from trust_bench import (
 )
 
 from qx.errors import Refusal
-from qx.trust import key, paste, refused
+from qx.trust import files, headers, key, paste, refused
 from qx.trust.key import judge, read_octets, read_public, read_text
 from qx.trust.signers import read_signers, signer_id
 
@@ -125,10 +125,26 @@ def test_one_wrong_character_anywhere_is_a_slip_and_no_forgery() -> None:
             read_text(nothing, PRODUCTION)
 
 
+def test_struct_and_construct_agree() -> None:
+    """Both headers are declared once more with construct, as their documentation; each reads the same."""
+    octets = octets_of(issued()[0])
+    head = headers.FEATURE_KEY.parse(octets)
+    assert headers.FEATURE_KEY.sizeof() == key.HEADER.size == 17
+    assert key.HEADER.unpack_from(octets) == (head.magic, head.format, head.signer, head.body, head.secret)
+    assert (head.magic, head.format, head.signer, head.secret) == (key.MAGIC, 1, signer_id(VENDOR.public), 32)
+    assert headers.FEATURE_KEY.build(head) == octets[:17]
+    sealed = files.seal(b"QXKR", {"keys": []})
+    head = headers.SEALED.parse(sealed)
+    assert headers.SEALED.sizeof() == files.HEADER.size == 42
+    assert files.HEADER.unpack_from(sealed) == (head.magic, head.version, head.length, head.digest)
+    assert (head.magic, head.version, head.length) == (b"QXKR", files.VERSION, len(sealed) - 42)
+    assert headers.SEALED.build(head) == sealed[:42]
+
+
 def test_every_bit_is_covered_by_signature_or_hash() -> None:
     """Must show: a forged key is refused by that name, whichever bit was changed and the checksum mended."""
     octets = octets_of(issued()[0])
-    body = key.HEADER_SIZE
+    body = key.HEADER.size
     for place in range(len(octets) - key.CHECKSUM):
         for bit in range(8):
             changed = bytearray(octets)

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 """trust: feature keys, the unit's certificate, what pairs two units, passwords. Imported where it is needed
-only: with PyNaCl and construct it costs a process some 11 MB."""
+only: with PyNaCl it costs a process some megabytes."""

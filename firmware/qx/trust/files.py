@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """files: small files that must never be half there: replaced whole, durable when the call returns, mode 0600.
 
-A sealed file is a construct header (magic, version, length, SHA-256) and a msgpack body, so that damage is
-seen and never taken for an empty file. Touches the folder it is given. Every operation on flash goes through
-the few `os` calls of `replace()`, whose every prefix a test replays.
+A sealed file is a header (magic, version, length, SHA-256: `headers.SEALED`) and a msgpack body, so that
+damage is seen and never taken for an empty file. Touches the folder it is given. Every operation on flash
+goes through the few `os` calls of `replace()`, whose every prefix a test replays.
 """
 
 from __future__ import annotations
@@ -13,18 +13,14 @@ import os
 from contextlib import suppress
 from hmac import compare_digest
 from pathlib import Path
+from struct import Struct
 from typing import Any
-
-import construct
 
 from ..errors import Refusal
 from ..packing import NotPacked, pack, unpack
 
 VERSION = 1
-_c: Any = construct  # it has no types
-HEADER = _c.Struct(
-    "magic" / _c.Bytes(4), "version" / _c.Int16ub, "length" / _c.Int32ub, "digest" / _c.Bytes(32)
-)
+HEADER = Struct(">4sHI32s")
 BODY_MAX = 1 << 20  # octets
 
 
@@ -35,19 +31,19 @@ class Damaged(Refusal):
 def seal(magic: bytes, value: Any) -> bytes:
     body = pack(value)
     digest = hashlib.sha256(body).digest()
-    return HEADER.build({"magic": magic, "version": VERSION, "length": len(body), "digest": digest}) + body
+    return HEADER.pack(magic, VERSION, len(body), digest) + body
 
 
 def unseal(file: Path, magic: bytes, octets: bytes) -> Any:
     """The value of a sealed file. Raises Damaged naming `file`. Pure."""
-    size = HEADER.sizeof()
-    if len(octets) < size or octets[:4] != magic:
+    if len(octets) < HEADER.size or octets[:4] != magic:
         raise Damaged(f"{file}: damaged: expected a file that begins with {magic.decode('ascii')}")
-    header, body = HEADER.parse(octets), octets[size:]
-    if header.version > VERSION:
-        raise Damaged(f"{file}: version {header.version} of newer firmware; expected {VERSION} or older")
-    if header.length != len(body) or not compare_digest(hashlib.sha256(body).digest(), header.digest):
-        raise Damaged(f"{file}: damaged: its digest is wrong; expected {header.length} octets as written")
+    _, version, length, digest = HEADER.unpack_from(octets)
+    body = octets[HEADER.size :]
+    if version > VERSION:
+        raise Damaged(f"{file}: version {version} of newer firmware; expected {VERSION} or older")
+    if length != len(body) or not compare_digest(hashlib.sha256(body).digest(), digest):
+        raise Damaged(f"{file}: damaged: its digest is wrong; expected {length} octets as written")
     try:
         return unpack(body)
     except NotPacked:
@@ -58,7 +54,7 @@ def read(file: Path) -> bytes | None:
     """The octets of a file, None where there is none. Raises Damaged when flash does not give them."""
     try:
         with file.open("rb") as source:
-            return source.read(BODY_MAX + HEADER.sizeof())
+            return source.read(BODY_MAX + HEADER.size)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -3,10 +3,10 @@
 
     header | body | signature | pair key | checksum
 
-Header (construct) and body (msgpack) are signed with Ed25519. Of the pair key, the secret of the two units,
-the body has only the hash, so header, body and signature are a statement that can be shown to the peer and
-checked by it without the secret (R17): the *public part*, a Licence. The checksum over all the rest tells a
-key that was mistyped or cut off from one that somebody made up.
+Header (`headers.FEATURE_KEY`) and body (msgpack) are signed with Ed25519. Of the pair key, the secret of the
+two units, the body has only the hash, so header, body and signature are a statement that can be shown to the
+peer and checked by it without the secret (R17): the *public part*, a Licence. The checksum over all the rest
+tells a key that was mistyped or cut off from one that somebody made up.
 
 The order of the rungs matters: the body is looked at only when the vendor's signature over it is right.
 """
@@ -18,9 +18,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any
+from struct import Struct
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import construct
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
@@ -47,15 +47,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 WORD = "QXLICKEY"  # what every key begins with
 MAGIC = paste.to_octets(WORD)
-_c: Any = construct  # it has no types
-HEADER = _c.Struct(
-    "magic" / _c.Bytes(len(MAGIC)),
-    "format" / _c.Int8ub,
-    "signer" / _c.Bytes(8),  # see signers.signer_id
-    "body" / _c.Int16ub,  # octets of the body
-    "secret" / _c.Int8ub,  # octets of the pair key: 32, or 0 in a key without redundancy
-)
-HEADER_SIZE = HEADER.sizeof()
+HEADER = Struct(">5sB8sHB")
 BODY_MAX = 1024
 SIGNATURE = 64
 PAIR_KEY = 32
@@ -64,6 +56,14 @@ SET_ID = 8
 CONTEXT = b"qx feature key\0"  # signed before the header, so that no other signature of the vendor is one
 REDUNDANCY = "redundancy"
 FEATURES_MAX = 32
+
+
+class Header(NamedTuple):
+    magic: bytes
+    format: int
+    signer: bytes  # see signers.signer_id
+    body: int  # octets of the body
+    secret: int  # octets of the pair key: 32, or 0 in a key without redundancy
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,7 @@ def checksum(octets: bytes) -> bytes:
 def unsigned(signer: bytes, contents: dict[str, Any], secret: int) -> bytes:
     """Header and body. With CONTEXT before it, this is what is signed."""
     body = pack(contents)
-    header = {"magic": MAGIC, "format": FORMAT, "signer": signer, "body": len(body), "secret": secret}
-    return HEADER.build(header) + body
+    return HEADER.pack(MAGIC, FORMAT, signer, len(body), secret) + body
 
 
 def whole(public: bytes, pair: Secret | None) -> Secret:
@@ -133,9 +132,9 @@ def read_text(text: str, signers: Signers) -> FeatureKey:
             raise Truncated(f"truncated: {len(kept)} characters; expected the whole line")
         raise NotAKey(f"not a feature key; expected a line that begins with {WORD}")
     octets = paste.to_octets(kept)
-    if len(octets) < HEADER_SIZE:
+    if len(octets) < HEADER.size:
         raise Truncated(f"truncated: {len(kept)} characters; expected the whole line")
-    header = HEADER.parse(octets)
+    header = _header(octets)
     total = _total(header)
     if header.format == FORMAT:
         if total is None:
@@ -152,14 +151,14 @@ def read_text(text: str, signers: Signers) -> FeatureKey:
 
 def read_octets(octets: bytes, signers: Signers) -> FeatureKey:
     """A whole key as octets. Raises KeyRefused, by name."""
-    if len(octets) < HEADER_SIZE + CHECKSUM:
+    if len(octets) < HEADER.size + CHECKSUM:
         raise Truncated(f"truncated: {len(octets)} octets; expected a whole key")
     if octets[: len(MAGIC)] != MAGIC:
         raise NotAKey(f"not a feature key; expected one that begins with {WORD}")
     kept, check = octets[:-CHECKSUM], octets[-CHECKSUM:]
     if not compare_digest(checksum(kept), check):
         raise Mistyped("mistyped or truncated: its checksum is wrong; expected it as it was issued")
-    header = HEADER.parse(octets)
+    header = _header(octets)
     if header.format == FORMAT and _total(header) != len(octets):
         raise Mistyped("mistyped: its lengths are none that a key has; expected it as it was issued")
     secret = header.secret if header.format == FORMAT else 0
@@ -172,20 +171,20 @@ def read_octets(octets: bytes, signers: Signers) -> FeatureKey:
 
 def read_public(public: bytes, signers: Signers) -> Licence:
     """The public part of a key, of this unit or as the peer sent it. Raises KeyRefused, by name."""
-    if len(public) < HEADER_SIZE or public[: len(MAGIC)] != MAGIC:
+    if len(public) < HEADER.size or public[: len(MAGIC)] != MAGIC:
         raise NotAKey("not the public part of a feature key")
-    header = HEADER.parse(public)
+    header = _header(public)
     if header.format != FORMAT:
         raise NewerFormat(f"format {header.format}; expected {FORMAT}: this firmware knows no other")
-    if header.body > BODY_MAX or len(public) != HEADER_SIZE + header.body + SIGNATURE:
-        raise Truncated(f"{len(public)} octets; expected {HEADER_SIZE + header.body + SIGNATURE}")
+    if header.body > BODY_MAX or len(public) != HEADER.size + header.body + SIGNATURE:
+        raise Truncated(f"{len(public)} octets; expected {HEADER.size + header.body + SIGNATURE}")
     signer = signers.find(header.signer)
     signed, signature = public[:-SIGNATURE], public[-SIGNATURE:]
     try:
         crypto_sign_open(signature + CONTEXT + signed, signer.public)
     except BadSignatureError:
         raise Forged(f"forged: not signed by {signer.name}; expected a key that the vendor issued") from None
-    return _licence(signer.name, signed[HEADER_SIZE:], public)
+    return _licence(signer.name, signed[HEADER.size:], public)
 
 
 # --- judging ----------------------------------------------------------------------------------------------
@@ -207,11 +206,15 @@ def for_this_unit(licence: Licence, serial: str) -> None:
 
 
 # --- within -----------------------------------------------------------------------------------------------
-def _total(header: Any) -> int | None:
+def _header(octets: bytes) -> Header:
+    return Header(*HEADER.unpack_from(octets))
+
+
+def _total(header: Header) -> int | None:
     """The octets of the whole key that a header announces; None when no key is like that."""
     if not 0 < header.body <= BODY_MAX or header.secret not in (0, PAIR_KEY):
         return None
-    return HEADER_SIZE + header.body + SIGNATURE + header.secret + CHECKSUM
+    return HEADER.size + header.body + SIGNATURE + header.secret + CHECKSUM
 
 
 def _licence(signer: str, body: bytes, public: bytes) -> Licence:
