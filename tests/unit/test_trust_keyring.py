@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from qx.paths import Paths
 from qx.trust import bond, files, refused
 from qx.trust.kept import KeyringBusy
 from qx.trust.keyring import KEYS_MAX
-from qx.trust.pairing import Pin
+from qx.trust.pairing import Pin, Seen
 
 
 @pytest.fixture
@@ -337,3 +338,37 @@ def test_fuzz_sealed_files(octets: bytes, sealed: bool) -> None:
             assert files.unseal(Path("keys"), magic, whole) == octets
         except files.Damaged as error:
             assert str(error).startswith("keys: ")
+
+
+def test_who_met_is_kept_once_and_for_the_peer_of_the_keys(paths: Paths) -> None:
+    """R17: what pairing found is durable when it returns; flash is left alone where nothing changed."""
+    with opened(paths) as ring:
+        ring.install(issued()[0], TODAY)
+        assert ring.met(B, b"one", False, False) == (Pin(b"one"), Seen.PINNED)
+        stamp = (paths.trust / "peer").stat().st_mtime_ns
+        assert ring.met(B, b"one", False, False) == (Pin(b"one"), Seen.SAME)
+        assert (paths.trust / "peer").stat().st_mtime_ns == stamp
+        assert not ring.confirm_certificate()
+        assert ring.met(B, b"one", False, True)[0] == Pin(b"one", asked=True)
+        assert ring.confirm_certificate()
+        assert ring.met(B, b"two", True, False)[0] == Pin(b"one", b"two", there=True)
+        with pytest.raises(Refusal, match=f"of {C}; expected {B}, whom the keys name now"):
+            ring.met(C, b"three", False, False)
+        assert ring.confirm_certificate()
+    with opened(paths, write=None) as ring:
+        assert ring.pin == Pin(b"two")
+
+
+def test_two_threads_write_one_after_the_other(paths: Paths) -> None:
+    """R17: a key that is installed while pairing stores its pin loses nothing of either."""
+    with opened(paths) as ring, ThreadPoolExecutor(8) as pool:
+        ring.install(issued()[0], TODAY)
+        ring.met(B, b"one", False, False)
+        work = [pool.submit(ring.met, B, b"two", number % 2 == 0, False) for number in range(20)]
+        work += [pool.submit(ring.install, issued("fax")[0], TODAY), pool.submit(ring.confirm_certificate)]
+        for done in work:
+            done.result(10)
+        ring.confirm_certificate()
+        assert (ring.pin.certificate, bond.features(ring.licences())) == (b"two", {"redundancy", "fax"})
+    with opened(paths, write=None) as ring:
+        assert (ring.damage, ring.pin.certificate, len(ring.licences())) == ("", b"two", 2)

@@ -99,12 +99,41 @@ def test_a_confirmation_is_for_one_certificate() -> None:
     assert Pin().confirmed() == Pin()
 
 
+def test_the_unit_whose_own_certificate_changed_is_asked_and_confirms() -> None:
+    """R17: the hand on the other unit, which holds nothing for changed itself; and when both have changed."""
+    asked, seen = Pin().seen(b"a", asked=True)
+    assert (asked, seen) == (Pin(b"a", asked=True), Seen.PINNED)
+    assert not asked.settled
+    confirmed = asked.confirmed()
+    assert confirmed == Pin(b"a", here=True, asked=True)
+    assert confirmed.seen(b"a", asked=True)[0] == confirmed  # until the other unit has heard and settled
+    assert confirmed.seen(b"a")[0] == Pin(b"a")  # … and then it is no word for the next change
+    assert asked.seen(b"a")[0].seen(b"a", asked=True)[0] == asked
+    both = Pin(b"one", b"two", asked=True).confirmed()
+    assert both.seen(b"two", confirmed_there=True, asked=True)[0] == Pin(b"two", here=True, asked=True)
+    assert both.seen(b"two", confirmed_there=True)[0] == Pin(b"two")
+    # What was confirmed before a certificate came is no word about it.
+    assert confirmed.seen(b"b", asked=True)[0] == Pin(b"a", b"b", asked=True)
+    assert confirmed.seen(b"b", asked=False)[0] == Pin(b"a", b"b")
+
+
+def test_a_pin_is_settled_when_nobody_waits() -> None:
+    assert Pin(b"one").settled
+    for pin in (Pin(), Pin(b"one", b"two"), Pin(b"one", asked=True), Pin(b"one", b"two", True)):
+        assert not pin.settled
+
+
 def test_a_pin_is_kept_and_shown_by_its_fingerprint() -> None:
     pin = Pin(b"one", b"two", here=True)
     assert read_pin(pin.packed()) == pin
+    assert read_pin(Pin(b"one", here=True, asked=True).packed()) == Pin(b"one", here=True, asked=True)
+    old = pin.packed()
+    del old["asked"]  # of the first firmware
+    assert read_pin(old) == pin
     assert pin.plain() == {"pinned": fingerprint(b"one").hex(), "waiting": fingerprint(b"two").hex(),
-                           "confirmed_here": True, "confirmed_there": False}  # fmt: skip
-    for wrong in (None, {}, {**pin.packed(), "here": None}, {**pin.packed(), "waiting": "text"}):
+                           "confirmed_here": True, "confirmed_there": False, "asked": False}  # fmt: skip
+    for wrong in (None, {}, {**pin.packed(), "here": None}, {**pin.packed(), "waiting": "text"},
+                  {**pin.packed(), "asked": 1}):  # fmt: skip
         with pytest.raises(ValueError, match="pin: "):
             read_pin(wrong)
 

@@ -184,7 +184,7 @@ def read_public(public: bytes, signers: Signers) -> Licence:
         crypto_sign_open(signature + CONTEXT + signed, signer.public)
     except BadSignatureError:
         raise Forged(f"forged: not signed by {signer.name}; expected a key that the vendor issued") from None
-    return _licence(signer.name, signed[HEADER.size:], public)
+    return _licence(signer.name, signed[HEADER.size :], public)
 
 
 # --- judging ----------------------------------------------------------------------------------------------

@@ -5,13 +5,15 @@ Keys are written before the name of the peer and rule: a `peer` file that names 
 between the two leaves, is made to follow. A unit whose keys are lost knows by that file that it must not run
 standalone (R1). Damage is never taken for emptiness; it stands in `damage` until a key is installed anew.
 
-Reading is from memory and of any thread. What writes waits for flash: from a worker thread, one at a time.
-The daemon holds the folder's lock while it lives, so that no command writes beside it.
+Reading is from memory and of any thread. What writes waits for flash: from a worker thread; of two at once the
+second waits for the first. The daemon holds the folder's lock while it lives, so that no command writes
+beside it.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from . import bond, kept, key
 from .files import Damaged
 from .kept import Peer
 from .key import REDUNDANCY, FeatureKey, Licence
-from .pairing import Pin
+from .pairing import Pin, Seen
 from .refused import KeyRefused
 from .signers import Signers, read_signers
 
@@ -68,6 +70,7 @@ class Keyring:
         self._folder = paths.trust
         self._serial = identity.serial
         self._lock = -1 if write is None else kept.locked(self._folder, write)
+        self._writing = threading.RLock()
         self.trouble = ""  # why the last mending on flash failed; empty when it did not
         self._signers, self._no_signers = Signers({}, False), ""
         try:
@@ -160,9 +163,12 @@ class Keyring:
         when flash refuses. It takes the place of keys that have no feature but its own."""
         if self._no_signers:
             raise Refusal(self._no_signers)
-        new = key.read_text(text, self._signers)
+        with self._writing:
+            return self._install(key.read_text(text, self._signers), today or date.today())
+
+    def _install(self, new: FeatureKey, today: date) -> Installed:
         old, peer = self._state, self.peer
-        key.judge(new.licence, self._serial, peer, today or date.today())
+        key.judge(new.licence, self._serial, peer, today)
         if any(k.octets == new.octets for k in old.keys) and not old.damage:
             return Installed(new.licence, False, False, ())
         before = bond.features(self.licences())
@@ -182,17 +188,33 @@ class Keyring:
 
     def keep_pin(self, pin: Pin) -> None:
         """Stores what pairing found. Raises Refusal when flash refuses, without a peer, and on damage."""
-        peer = self.peer
-        if peer is None or self.damage:
-            raise Refusal(self.damage or "pin: expected an installed key that names the peer")
-        self._store_peer(Peer(peer, pin))
+        with self._writing:
+            peer = self.peer
+            if peer is None or self.damage:
+                raise Refusal(self.damage or "pin: expected an installed key that names the peer")
+            self._store_peer(Peer(peer, pin))
+
+    def met(self, peer: str, certificate: bytes, confirmed: bool, asked: bool) -> tuple[Pin, Seen]:
+        """The unit `peer` has proven itself with this certificate (Pin.seen). Flash is written only where the
+        pin changes. Raises as keep_pin does, and Refusal where the keys name another peer by now."""
+        with self._writing:
+            if peer != self.peer:
+                raise Refusal(f"pin: of {peer}; expected {self.peer}, whom the keys name now")
+            before = self.pin
+            pin, seen = before.seen(certificate, confirmed, asked)
+            if pin != before:
+                self.keep_pin(pin)
+            return pin, seen
 
     def confirm_certificate(self) -> bool:
-        """Somebody on this unit confirms the peer's changed certificate; false when none waits."""
-        if self.pin.waiting is None:
-            return False
-        self.keep_pin(self.pin.confirmed())
-        return True
+        """Somebody on this unit confirms a changed certificate, the peer's or this unit's own, of which the
+        peer asks; false when neither waits."""
+        with self._writing:
+            pin = self.pin
+            if pin.waiting is None and not pin.asked:
+                return False
+            self.keep_pin(pin.confirmed())
+            return True
 
     # --- within --------------------------------------------------------------------------------------------
     def _redundancy(self) -> FeatureKey | None:

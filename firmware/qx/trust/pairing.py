@@ -6,7 +6,8 @@ is the unit that connected, the server the one that listened:
 
     client → server   its nonce, its certificate (DER)
     server → client   its nonce, proof(SERVER, …)
-    client → server   proof(CLIENT, …)
+    client → server   proof(CLIENT, …), and whether the server's certificate waits for confirmation there
+    server → client   pinned, and whether the client's waits
 
 A proof is HMAC-SHA-256(pair key, label ‖ role ‖ confirmed ‖ client's nonce ‖ server's nonce ‖ SHA-256 of the
 client's certificate ‖ SHA-256 of the server's). Each unit puts in its *own* certificate and the one that it
@@ -15,7 +16,8 @@ certificate of his own gets no proof that fits; the role keeps a proof from bein
 fresh nonces one from being used again. Then both pin the other's certificate, and every later session is
 mutual TLS between the pinned ones: the pair key is used for nothing else.
 
-A changed certificate needs a hand on both units (R17): see Pin.
+A changed certificate needs a hand on both units (R17): see Pin. What the last two messages say beside the
+proof needs none of its own: the proofs cover the server's certificate, so TLS goes from unit to unit.
 """
 
 from __future__ import annotations
@@ -97,29 +99,41 @@ class Seen(Enum):
 class Pin:
     """Which certificate (DER) the peer has. `waiting` is a changed one that a right proof came with; it takes
     the place of `certificate` when somebody has confirmed it on this unit (`here`) and the change on the
-    other (`there`)."""
+    other (`there`). `asked`: the other unit holds ours for changed, and waits for the same two hands."""
 
     certificate: bytes | None = None
     waiting: bytes | None = None
     here: bool = False
     there: bool = False
+    asked: bool = False
 
-    def seen(self, certificate: bytes, confirmed_there: bool = False) -> tuple[Pin, Seen]:
-        """A right proof came with this certificate, and with word of whether the other unit confirmed."""
-        if self.certificate is None:
-            return Pin(certificate), Seen.PINNED
-        if certificate == self.certificate:
-            return Pin(certificate), Seen.SAME  # the old one again: nothing waits any more
+    @property
+    def settled(self) -> bool:
+        """May a session be tried? Not while either unit waits for a confirmation."""
+        return self.certificate is not None and self.waiting is None and not self.asked
+
+    def seen(
+        self, certificate: bytes, confirmed_there: bool = False, asked: bool = False
+    ) -> tuple[Pin, Seen]:
+        """A right proof came with this certificate, with word of whether the other unit confirmed, and of
+        whether it asks the same of us."""
+        if self.certificate in (None, certificate):  # the first, or the old one again: nothing waits of it
+            first = self.certificate is None
+            pin = Pin(certificate, here=self.here and self.asked and asked, asked=asked)
+            return pin, Seen.PINNED if first else Seen.SAME
         same = certificate == self.waiting
-        pin = Pin(self.certificate, certificate, self.here and same, (self.there and same) or confirmed_there)
+        there = (self.there and same) or confirmed_there
+        pin = Pin(self.certificate, certificate, self.here and same, there, asked)
         return pin._settled(), Seen.CHANGED
 
     def confirmed(self) -> Pin:
-        """Somebody on this unit confirms what waits. Nothing waiting: as it was."""
-        return replace(self, here=True)._settled() if self.waiting else self
+        """Somebody on this unit confirms what waits, here or there. Nothing waiting: as it was."""
+        return replace(self, here=True)._settled() if self.waiting or self.asked else self
 
     def _settled(self) -> Pin:
-        return Pin(self.waiting) if self.waiting and self.here and self.there else self
+        if self.waiting and self.here and self.there:
+            return Pin(self.waiting, here=self.asked, asked=self.asked)
+        return self
 
     def plain(self) -> dict[str, Any]:
         """Of JSON types, for faces: certificates by their fingerprints."""
@@ -129,6 +143,7 @@ class Pin:
             "waiting": waiting,
             "confirmed_here": self.here,
             "confirmed_there": self.there,
+            "asked": self.asked,
         }
 
     def packed(self) -> dict[str, Any]:
@@ -137,6 +152,7 @@ class Pin:
             "waiting": self.waiting,
             "here": self.here,
             "there": self.there,
+            "asked": self.asked,
         }
 
 
@@ -144,9 +160,10 @@ def read_pin(value: Any) -> Pin:
     """The reverse of `packed()`. Raises ValueError."""
     if not isinstance(value, dict):
         raise ValueError("pin: expected a map")
-    certificate, waiting, here, there = (value.get(n) for n in ("certificate", "waiting", "here", "there"))
+    certificate, waiting, *flags = (value.get(name) for name in ("certificate", "waiting", "here", "there"))
+    flags.append(value.get("asked", False))  # not in pins of the first firmware
     if not all(c is None or isinstance(c, bytes) for c in (certificate, waiting)):
         raise ValueError("pin: expected certificates as octets")
-    if not isinstance(here, bool) or not isinstance(there, bool):
-        raise ValueError("pin: expected two flags")
-    return Pin(certificate, waiting, here, there)
+    if not all(isinstance(flag, bool) for flag in flags):
+        raise ValueError("pin: expected flags")
+    return Pin(certificate, waiting, *flags)
