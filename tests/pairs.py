@@ -19,8 +19,8 @@ from board.lab.probe import Probe
 
 from labtools import make_lab, paired, qx, wait_for
 
-DEFAULT = Demo(plan="other", licence=False)  # the guide's address, default timers
-QUICK = Demo(plan="other", version=3, interval="0.1", licence=False)  # where the timer is not the subject
+DEFAULT = Demo(plan="other")  # the guide's address, default timers
+QUICK = Demo(plan="other", version=3, interval="0.1")  # where the timer is not the subject
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ class Lab:
         executable = (qx or Path(environ.get("QX") or PROJECT / "out" / "host" / "qx")).absolute()
         self.network = Network(self.prefix)
         self.pages = Pages(self.folder, self.network.name("pc"))
+        self._keys = self.folder / "keys.json"  # of the development's vendor: no secret of anybody
         self.units = {name: Unit(name, self.network.name(name), self.folder, executable) for name in UNITS}
 
     def __enter__(self) -> "Lab":
@@ -117,9 +118,19 @@ class Lab:
             for unit in units if reconfigure else blank:
                 unit.configure(demo)
         if demo.licence and blank:
-            keys = demo.keys()
-            for unit in units:  # keys come in matching sets
+            keys = demo.keys()  # keys come in matching sets
+            for unit in units:
                 unit.license(keys[unit.name])
+            self._keys.touch(mode=0o600)
+            self._keys.write_text(json.dumps(keys))
+
+    def license(self, unit: str) -> None:
+        """Install the unit's key of the lab's set once more, as on a unit that was erased."""
+        try:
+            keys = json.loads(self._keys.read_text())
+        except FileNotFoundError:
+            raise LabError("the lab has no keys: its units were set up without") from None
+        self.units[unit].license(keys[unit])
 
     # ── power ──
 

@@ -23,6 +23,9 @@ from .identity import read_identity
 from .paths import Paths
 from .redundancy.controller import Controller
 from .settings.store import Store
+from .trust.keyring import Keyring
+
+KEYRING_WAIT = 5.0  # seconds for a command that installs a key at this moment
 
 
 def check_ports(paths: Paths, board: Board) -> None:
@@ -44,7 +47,8 @@ async def _serve(paths: Paths) -> int:
     for notice in store.notices:
         events.add(notice.severity, notice.name, notice.description, "Settings")
     store.notices_told()
-    controller = Controller(paths, identity, board, store, events)
+    keyring = Keyring(paths, identity, board, write=KEYRING_WAIT)
+    controller = Controller(paths, identity, board, store, events, keyring)
     server = Server(controller, paths)
     loop = asyncio.get_running_loop()
 
@@ -62,6 +66,7 @@ async def _serve(paths: Paths) -> int:
         await server.stop()
         await controller.stop()
         events.close()
+        keyring.close()
         store.close()
 
 

@@ -53,7 +53,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def meeting(lab: Lab, kind: Kind) -> Iterator[Peer]:
     """Our unit's root is ready; everything is off but the peer's machine."""
     demo = Demo(
-        licence=False,
+        licence=True,
         plan=kind.plan,
         version=kind.version,
         interval=kind.interval,

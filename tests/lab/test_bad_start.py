@@ -101,7 +101,7 @@ def test_an_interface_that_does_not_exist(dark: Lab, tmp_path: Path, port: str) 
 def lit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A Master, alone."""
     with make_lab("bt", tmp_path_factory.mktemp("lit")) as lab:
-        lab.up(Demo(plan="other", licence=False), power=False, fresh=True)
+        lab.up(Demo(plan="other"), power=False, fresh=True)
         lab.power_on("a")
         becomes(lab, "a", "master", 8.0)
         yield lab

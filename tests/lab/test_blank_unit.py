@@ -23,7 +23,7 @@ from pairs import service
 def test_a_blank_unit_announces_and_answers_nothing(tmp_path: Path) -> None:
     """R1: in fault, naming the other's MAC; on its port nothing but ARP probes of the address."""
     with make_lab("bu", tmp_path) as lab:
-        lab.up(Demo(plan="other", licence=False), power=False, fresh=True)
+        lab.up(Demo(plan="other"), power=False, fresh=True)
         blank = lab.units["b"]
         blank.erase()
         blank.provision(Demo(configure=False))
@@ -51,7 +51,7 @@ def test_a_blank_unit_announces_and_answers_nothing(tmp_path: Path) -> None:
 def test_a_blank_unit_alone_serves_its_factory_address(tmp_path: Path) -> None:
     """R1: with nobody at the address, it is claimed after the probes and the unit is standalone."""
     with make_lab("bu", tmp_path) as lab:
-        lab.up(Demo(plan="other", configure=False, licence=False), power=False, fresh=True)
+        lab.up(Demo(plan="other", configure=False), power=False, fresh=True)
         lab.power_on("b")
         wait_for(lambda: (lab.status("b")["qx"] or {}).get("role") == "standalone", 15.0, "standalone")
         assert reaches(lab, "pc", service(lab))

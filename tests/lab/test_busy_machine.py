@@ -48,7 +48,7 @@ def test_no_role_changes_on_a_busy_machine(realtime: bool, tmp_path: Path) -> No
     wrapper = tmp_path / "qx"
     wrapper.write_text(ORDINARY.format(qx=PROJECT / "out" / "host" / "qx"))
     wrapper.chmod(0o755)
-    demo = Demo(plan="other", version=3, interval="0.01", licence=False) if realtime else DEFAULT
+    demo = Demo(plan="other", version=3, interval="0.01") if realtime else DEFAULT
     with pair("bm", tmp_path, demo, None if realtime else wrapper) as lab:
         master = ready(lab)
         assert [qx(lab, unit)["vrrp"]["realtime"] for unit in UNITS] == [realtime, realtime]

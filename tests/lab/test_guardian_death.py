@@ -19,8 +19,8 @@ from pairs import Log, held_now
 
 ALL_GONE = 3.5  # seconds after the kill, with nothing restarted
 SHAPES = {
-    "virtual": Demo(plan="other", licence=False),
-    "physical": Demo(plan="same", virtual_mac=False, licence=False),
+    "virtual": Demo(plan="other"),
+    "physical": Demo(plan="same", virtual_mac=False),
 }
 
 

@@ -20,9 +20,9 @@ from pairs import ready
 
 # Advertisement interval: Demo, bound of one outage in ms (keepalived: about 3,240, 340 and 28 ms).
 PACES = {
-    "1s-v2": (Demo(version=2, interval="1", licence=False), 3600),
-    "100ms-v3": (Demo(version=3, interval="0.1", licence=False), 600),
-    "10ms-v3": (Demo(version=3, interval="0.01", licence=False), 200),
+    "1s-v2": (Demo(version=2, interval="1"), 3600),
+    "100ms-v3": (Demo(version=3, interval="0.1"), 600),
+    "10ms-v3": (Demo(version=3, interval="0.01"), 200),
 }
 SHAPES = {
     "same-virtual": {"plan": "same", "virtual_mac": True},
@@ -69,7 +69,7 @@ def test_the_backup_takes_over_from_a_master_without_power(
 ) -> None:
     """R9, R4: one holder after the bound of its interval; first up is Master, a returning unit is Backup."""
     settings = PACES[pace][0]
-    demo = Demo(version=settings.version, interval=settings.interval, licence=False, **SHAPES[shape])  # type: ignore[arg-type]
+    demo = Demo(version=settings.version, interval=settings.interval, **SHAPES[shape])  # type: ignore[arg-type]
     with make_lab("pc", tmp_path) as lab:
         lab.up(demo, power=False, fresh=True)
         lab.power_on("b")

@@ -57,6 +57,7 @@ def test_a_setting_that_differs(first: Lab, name: str) -> None:
     first.power_off("b")
     unit.erase()
     unit.provision(Demo())
+    first.license("b")
     unit.configure(replace(DEFAULT, plan="same"))
     done = first.qx("b", "set", *arrival.settings)
     assert done.returncode == 0, done.stderr
@@ -90,6 +91,7 @@ def test_another_group_is_found_by_the_address_probe(first: Lab) -> None:
     first.power_off("b")
     unit.erase()
     unit.provision(Demo())
+    first.license("b")
     unit.configure(replace(DEFAULT, plan="same"))
     # It knows another unit as its peer, so nothing that the Master says of itself reaches it.
     done = first.qx("b", "set", "redundancy.group_id=19", "redundancy.peer_virtual_ip=10.77.0.9")
@@ -112,6 +114,7 @@ def test_the_difference_repaired(first: Lab) -> None:
     first.power_off("b")
     unit.erase()
     unit.provision(Demo())
+    first.license("b")
     unit.configure(replace(DEFAULT, plan="same"))
     first.qx("b", "set", "redundancy.advertisement_interval=2").check_returncode()
     with Holders(first) as holders:

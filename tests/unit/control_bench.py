@@ -56,15 +56,25 @@ class BenchUnit:
     async def run_in_store(self, work: Callable[[Store], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.worker, work, self.store)
 
-    def may_write(self, changes: Mapping[str, Any]) -> None:
-        self.asked.append(dict(changes))
-        if self.refuse_to_write:
+    async def write(
+        self, changes: Mapping[str, Any], commit: Callable[[Store], dict[str, Any]], forced: bool = False
+    ) -> dict[str, Any]:
+        if changes:
+            self.asked.append(dict(changes))
+        if changes and self.refuse_to_write and not forced:
             raise Refusal(self.refuse_to_write)
+        answer = await self.run_in_store(commit)
+        if answer["changed"]:
+            if self.refuse_to_apply:
+                raise Refusal(self.refuse_to_apply)
+            self.applied.append(set(answer["changed"]))
+        return answer
 
-    async def apply_settings(self, changed: set[str]) -> None:
-        if self.refuse_to_apply:
-            raise Refusal(self.refuse_to_apply)
-        self.applied.append(changed)
+    def licence(self) -> dict[str, Any]:
+        return {"redundancy": False, "why": "no redundancy key is installed"}
+
+    async def install_licence(self, text: str) -> dict[str, Any]:
+        raise Refusal(f"feature key: {len(text)} characters; expected one of the vendor's")
 
     async def swap(self) -> str:
         raise Refusal("swap: no Backup answers; expected one that is up")

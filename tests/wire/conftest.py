@@ -28,7 +28,7 @@ def start(lab: Lab) -> Callable[..., str]:
     """`start(plan="other", settings={"all__rp_filter": 1}, dns=…)`: the pair is up; the Master's name."""
 
     def begin(settings: dict[str, object] | None = None, dns: str = "", **choices: Any) -> str:
-        lab.up(Demo(licence=False, **choices), fresh=True, power=False)
+        lab.up(Demo(**choices), fresh=True, power=False)
         for unit in ("a", "b"):
             if dns:
                 assert lab.qx(unit, "set", f"network.dns={dns}").returncode == 0

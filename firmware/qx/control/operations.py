@@ -28,7 +28,7 @@ from .store_operations import (
     setting,
     unsetting,
 )
-from .unit import Licensed, Unit
+from .unit import Unit
 
 FOLLOW_MAX = 256  # events that wait for one slow follower before it is dropped
 
@@ -55,21 +55,21 @@ async def get(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def set_(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
-    """args: changes, a map of path to text; who. Result: see `committed`."""
+    """args: changes, a map of path to text; who; force. Result: see `committed`."""
     texts = _changes(arguments)
-    return await _write(unit, lambda store: setting(store, texts), _who(arguments), "set")
+    return await _write(unit, lambda store: setting(store, texts), arguments, "set")
 
 
 async def unset(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
-    """args: paths, a list of paths, rows or groups; who. Result: see `committed`."""
+    """args: paths, a list of paths, rows or groups; who; force. Result: see `committed`."""
     paths = _texts(arguments, "paths")
-    return await _write(unit, lambda store: unsetting(store, paths), _who(arguments), "unset")
+    return await _write(unit, lambda store: unsetting(store, paths), arguments, "unset")
 
 
 async def revert(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
-    """args: revision; who. Result: see `committed`."""
+    """args: revision; who; force. Result: see `committed`."""
     rev = _count(arguments, "revision") or 0
-    return await _write(unit, lambda store: reverting(store, rev), _who(arguments), f"revert {rev}")
+    return await _write(unit, lambda store: reverting(store, rev), arguments, f"revert {rev}")
 
 
 async def restore(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ async def restore(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(octets, bytes):
         raise Refusal("archive: expected octets")
     found = await unit.run_in_store(lambda store: restoring(store, octets, passphrase))
-    answer = await _write(unit, lambda _: found.changes, _who(arguments), "restore", new_history=True)
+    answer = await _write(unit, lambda _: found.changes, arguments, "restore", new_history=True)
     return {**answer, "kept": found.kept, "missing": found.missing}
 
 
@@ -102,29 +102,34 @@ async def diff(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def _write(
-    unit: Unit, changes: Callable[[Store], Changes], who: str, what: str, *, new_history: bool = False
-) -> dict[str, Any]:
+    unit: Unit, changes: Callable[[Store], Changes], arguments: dict[str, Any], what: str,
+    *, new_history: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    who, forced = _who(arguments), bool(arguments.get("force"))
+
+    async def written() -> dict[str, Any]:
+        async with _turn(unit):
+            wanted = await unit.run_in_store(lambda store: differing(store, changes(store)))
+            return await unit.write(
+                wanted, lambda store: committed(store, wanted, who, what, new_history=new_history), forced
+            )
+
     # Shielded: a client that goes away must not leave a commit that is not in use.
-    return await asyncio.shield(_commit_and_apply(unit, changes, who, what, new_history))
+    return await asyncio.shield(written())
 
 
-async def _commit_and_apply(
-    unit: Unit, changes: Callable[[Store], Changes], who: str, what: str, new_history: bool
-) -> dict[str, Any]:
-    async with _turns.setdefault(unit, asyncio.Lock()):
-        wanted = await unit.run_in_store(lambda store: differing(store, changes(store)))
-        if wanted:
-            unit.may_write(wanted)
-        answer = await unit.run_in_store(
-            lambda store: committed(store, wanted, who, what, new_history=new_history)
-        )
-        if answer["changed"]:
-            await unit.apply_settings(set(answer["changed"]))
-    return answer
+def _turn(unit: Unit) -> asyncio.Lock:
+    return _turns.setdefault(unit, asyncio.Lock())
 
 
 async def swap(unit: Unit, _arguments: dict[str, Any]) -> str:
-    return await asyncio.shield(unit.swap())
+    """Writes wait until it has ended, one way or the other (R8)."""
+
+    async def swapped() -> str:
+        async with _turn(unit):
+            return await unit.swap()
+
+    return await asyncio.shield(swapped())
 
 
 async def mode(unit: Unit, arguments: dict[str, Any]) -> str:
@@ -137,7 +142,7 @@ async def mode(unit: Unit, arguments: dict[str, Any]) -> str:
 
 async def licence(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
     """Result: `Keyring.plain()`; nothing in it is secret."""
-    return _licensed(unit).licence()
+    return unit.licence()
 
 
 async def licence_install(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -145,13 +150,7 @@ async def licence_install(unit: Unit, arguments: dict[str, Any]) -> dict[str, An
     key = arguments.get("key")
     if not isinstance(key, str):
         raise Refusal("key: expected a text")
-    return await asyncio.shield(_licensed(unit).install_licence(key))
-
-
-def _licensed(unit: Unit) -> Licensed:
-    if not isinstance(unit, Licensed):
-        raise Refusal("licence: not served by this daemon; expected none to run")
-    return unit
+    return await asyncio.shield(unit.install_licence(key))
 
 
 async def events(

@@ -8,7 +8,7 @@ event log behind a unit without an engine. All methods are called on the daemon'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar
 
 from ..events.log import EventLog
 from ..settings.store import Store
@@ -36,15 +36,15 @@ class Unit(Protocol):
         """Runs `work(store)` in the one thread that owns the store; what it raises is raised here."""
         ...
 
-    def may_write(self, changes: Mapping[str, Plain]) -> None:
-        """Raises Refusal where this unit may not make these changes now: a Backup's settings are read-only
-        (R19), pair parameters change through the Master and while the peer is there (R13). Asked before each
-        commit with what would differ; values in plain form, None for back to the default. Never waits."""
-        ...
-
-    async def apply_settings(self, changed: set[str]) -> None:
-        """The settings of these paths were committed: take them into use. A refusal here is an answer to
-        the user (the commit stands); it says what is stored and not in use, and why."""
+    async def write(
+        self, changes: Mapping[str, Plain], commit: Callable[[Store], dict[str, Any]], forced: bool = False
+    ) -> dict[str, Any]:
+        """Commits and takes into use. `changes` is what would differ (values in plain form, None for back to
+        the default; empty: nothing), `commit` does it in the store's thread and answers as `committed` does;
+        the answer comes back with its `durable` as it is then. Raises Refusal where this unit may not make
+        these changes now: a Backup's settings are read-only (R19), pair parameters change through the Master
+        and while the peer is there, unless `forced` (R13). A refusal to take into use is an answer to the
+        user (the commit stands); it says what is stored and not in use, and why."""
         ...
 
     async def swap(self) -> str:
@@ -54,11 +54,6 @@ class Unit(Protocol):
     async def set_mode(self, mode: str) -> None:
         """`active` or `passive` (checked by the caller). Refusal where this unit has no such mode now."""
         ...
-
-
-@runtime_checkable
-class Licensed(Protocol):
-    """What a unit with a keyring offers besides."""
 
     def licence(self) -> dict[str, Any]:
         """`Keyring.plain()`; never waits."""

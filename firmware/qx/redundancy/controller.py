@@ -24,12 +24,16 @@ from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
 from ..pbx.applications import Application, Applications
+from ..settings.schema import Scope
 from ..settings.store import Store
 from ..settings.values import Plain
+from ..trust.keyring import Keyring
 from . import tell
-from .engine import Engine, EngineEvent, EngineView, Kind, State
+from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
+from .join import Join, join
 from .mismatch import SEEN, mismatches
-from .plan import make_plan
+from .permit import Seat, refusal
+from .plan import Plan, make_plan
 from .resolver import write_resolver
 from .role import Conflict, Known, Role, Standing, fit, standing
 from .status import status
@@ -40,21 +44,24 @@ log = logging.getLogger("qx.redundancy")
 LEASE = 10.0  # seconds that the engine goes on without us
 RENEW = 1.0
 SWAP_PATIENCE = 3.0
+REBOOT_AFTER = 0.2  # so that the answer is out before
 
 
 class Controller:
     """One unit. `start()` on the loop, then events drive it; `stop()` lets go in order."""
 
     def __init__(
-        self, paths: Paths, identity: Identity, board: Board, store: Store, events: EventLog
-    ) -> None:
+        self, paths: Paths, identity: Identity, board: Board, store: Store, events: EventLog,
+        keyring: Keyring,
+    ) -> None:  # fmt: skip
         self.paths, self.identity, self.board = paths, identity, board
-        self.store, self.events = store, events
+        self.store, self.events, self.keyring = store, events, keyring
         self.engine = Engine(paths)
         self.ending: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.applications = Applications(paths, environment(paths, identity), self._application_failing)
         self._store_thread = ThreadPoolExecutor(1, "store")
         self._engine_thread = ThreadPoolExecutor(1, "engine-setup")
+        self._keyring_thread = ThreadPoolExecutor(1, "keyring")
         self._known = Known(None)
         self._standing = Standing(Role.STARTING)
         self._since = time.time()
@@ -88,8 +95,8 @@ class Controller:
         self.engine.stop()
         for task in self._background:
             task.cancel()
-        self._engine_thread.shutdown()
-        self._store_thread.shutdown()
+        for thread in (self._engine_thread, self._keyring_thread, self._store_thread):
+            thread.shutdown()
 
     def _renew(self) -> None:
         """The proof that the loop turns. It asks nothing and waits for nothing."""
@@ -98,7 +105,7 @@ class Controller:
         self._look()
 
     async def _attach(self, resume: bool) -> None:
-        plan = make_plan(self.store.settings, self.identity, self.board, FIRMWARE)
+        joined, plan = self._plan()
         self._conflicts.clear()
         trouble = ""
         try:
@@ -109,8 +116,15 @@ class Controller:
         except Refusal as error:
             trouble = str(error)
             self.events.add("critical", "Network interface cannot be used", trouble, "Network")
-        self._known = Known(plan, trouble)
+        self._known = Known(plan, trouble, joined)
         self._look()
+
+    def _plan(self) -> tuple[Join, Plan]:
+        """What settings and keys make of this unit."""
+        pin = self.keyring.pin
+        met = self.keyring.peer if pin.certificate else None
+        joined = join(self.store.settings, self.keyring.permission(), met)
+        return joined, make_plan(self.store.settings, self.identity, self.board, FIRMWARE, joined)
 
     # --- what the engine tells ----------------------------------------------------------------------
     def _on_engine(self) -> None:
@@ -127,7 +141,7 @@ class Controller:
             self._master = event.a == State.MASTER
             if self._master:
                 self._conflicts = {which: c for which, c in self._conflicts.items() if which == 0}
-                self._spawn(self._became_master())
+                self._spawn(self._became_master(resumed=event.b == Cause.RESUMED))
         elif event.kind == Kind.CONFLICT:
             self._conflicts[event.b] = Conflict(event.b, str(event.address), event.mac)
         elif event.kind == Kind.CLAIM:
@@ -166,6 +180,8 @@ class Controller:
             self.events.add("critical", "This device is in fault", now.why)
         elif now.role == Role.BACKUP:
             self.events.add("warning", "Pair mismatch", now.why)
+        elif now.role == Role.STANDALONE:
+            self.events.add("warning", "Redundancy is not in force", now.why)
 
     def _watch_peer(self, view: EngineView) -> None:
         """The guide's three events, raised by the Master (R32)."""
@@ -186,12 +202,15 @@ class Controller:
             self._peer_up = None
             self.events.add("critical", "Backup device is DOWN", "nothing was heard of it for 3 s")
 
-    async def _became_master(self) -> None:
-        """Keeps what has to survive: a new term, and that this unit is no passive Backup any more (R7)."""
+    async def _became_master(self, resumed: bool) -> None:
+        """Keeps what has to survive: a new term, unless a daemon that was killed goes on in its own, and that
+        this unit is no passive Backup any more (R7). The next commit opens a new history."""
         hello = self.engine.view().hello
-        term = max(self.store.unit_state_get("term", 0), hello.term if hello else 0) + 1
+        term = self.store.unit_state_get("term", 0)
+        if not resumed or not term:
+            term = max(term, hello.term if hello else 0) + 1
         self.engine.term(term)
-        await self.run_in_store(lambda store: store.unit_state_put({"term": term, "role": "master"}))
+        await self.run_in_store(lambda store: store.open_history(term, {"term": term, "role": "master"}))
         if self.store.settings.text("redundancy.backup_mode") == "passive":
             await self._keep_mode("active")
 
@@ -206,20 +225,57 @@ class Controller:
     # --- what operations ask (control.unit.Unit) ----------------------------------------------------
     def status(self) -> dict[str, Any]:
         return status(self._known, self._standing, self.engine.view(), self.identity, self._since,
-                      self.store, self.applications.plain())  # fmt: skip
+                      self.store, self.applications.plain(), self.licence())  # fmt: skip
 
     async def run_in_store(self, work: Callable[[Store], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, self.store)
 
-    def may_write(self, changes: Mapping[str, Plain]) -> None:
-        """Everything, until the role has a say in it."""
+    async def write(
+        self, changes: Mapping[str, Plain], commit: Callable[[Store], dict[str, Any]], forced: bool = False
+    ) -> dict[str, Any]:
+        self._may_write(changes, forced)
+        answer = await self.run_in_store(commit)
+        if answer["changed"]:
+            await self._apply(set(answer["changed"]))
+        return answer
 
-    async def apply_settings(self, changed: set[str]) -> None:
-        old, new = self._known.plan, make_plan(self.store.settings, self.identity, self.board, FIRMWARE)
+    def _may_write(self, changes: Mapping[str, Plain], forced: bool) -> None:
+        scopes: list[tuple[str, Scope]] = [
+            (path, found.scope) for path in changes if (found := self.store.schema.find(path))
+        ]
+        paired = self.keyring.pin.certificate is not None
+        why = refusal(scopes, Seat(self._standing.role, self._known.joined.member, paired, False), forced)
+        if why:
+            raise Refusal(why)
+
+    def licence(self) -> dict[str, Any]:
+        return self.keyring.plain()
+
+    async def install_licence(self, text: str) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        done = await loop.run_in_executor(self._keyring_thread, self.keyring.install, text)
+        if not done.changed:
+            return {**done.plain(), "reboot": False}
+        self.events.add("info", "Feature key installed", ", ".join(sorted(done.licence.features)), "Licence")
+        # A unit that serves alone takes the key into use as it works (guide, section 5): nobody would serve
+        # in its place. Any other comes back as it was (R37).
+        reboot = not self._standing.applications
+        if reboot:
+            loop.call_later(REBOOT_AFTER, self.reboot)
+        else:
+            await self._apply(set())
+        return {**done.plain(), "reboot": reboot}
+
+    async def _apply(self, changed: set[str]) -> None:
+        """Takes settings and keys into use. Raises Refusal where the interfaces do not take them."""
+        old = self._known.plan
+        joined, new = self._plan()
         if "network.dns" in changed and self._standing.applications:
             servers = self.store.settings.words("network.dns")
             await self._in_thread(lambda: write_resolver(self.paths, servers))
+        self._known = replace(self._known, joined=joined)
         if old == new and not self._known.trouble:
+            self._look()
             return
         if old and old.differs_live(new) and not self._known.trouble:
             self.engine.adjust(new)
@@ -240,7 +296,7 @@ class Controller:
         await self.run_in_store(
             lambda store: store.commit({"redundancy.backup_mode": mode}, "system", "mode")
         )
-        await self.apply_settings({"redundancy.backup_mode"})
+        await self._apply({"redundancy.backup_mode"})
 
     async def swap(self) -> str:
         """Lets the active Backup take over and restarts this unit as Backup (R8, without synchronisation)."""
@@ -258,7 +314,7 @@ class Controller:
             await asyncio.sleep(0.01)
             view = self.engine.view()
             if view.state == State.BACKUP and view.master_heard > asked and view.master_priority > 0:
-                asyncio.get_running_loop().call_later(0.2, self.reboot)
+                asyncio.get_running_loop().call_later(REBOOT_AFTER, self.reboot)
                 return "The Backup device is Master now; this device restarts as Backup."
         raise Refusal("swap: the Backup device did not take over within 3 s; this device stays in charge")
 

@@ -210,7 +210,7 @@ class Engine:
     def attach(self, plan: Plan, resume: bool, term: int) -> None:
         """Makes the plan true. Raises Refusal that names the interface or what failed."""
         c: Any = ffi.new("struct qx_plan *")
-        c.group, c.resume, c.passive, c.hold = plan.group, resume, plan.passive, not plan.group
+        c.group, c.resume, c.passive, c.hold = plan.group, resume, plan.passive, plan.claim
         c.lan, c.wan = plan.lan.encode(), plan.wan.encode()
         c.version, c.vrid, c.interval_cs = plan.version, plan.vrid, plan.interval_cs
         c.virtual_mac, c.only_peer, c.wan_tracking = plan.virtual_mac, plan.only_peer, plan.wan_tracking

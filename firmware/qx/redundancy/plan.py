@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from ..board import Board
 from ..identity import Identity
 from ..settings.view import Settings
+from .join import Join
 
 # Changes of these need no new start of the group.
 LIVE = frozenset({"passive", "only_peer", "wan_tracking"})
@@ -23,6 +24,7 @@ class Plan:
     """Fields as in `struct qx_plan` (cext/engine.h). Addresses are None where there is none."""
 
     group: bool
+    claim: bool  # outside a group: the service addresses are this unit's
     passive: bool
     lan: str
     wan: str
@@ -57,11 +59,18 @@ class Plan:
         )  # fmt: skip
 
 
-def make_plan(settings: Settings, identity: Identity, board: Board, firmware: str) -> Plan:
+def make_plan(
+    settings: Settings, identity: Identity, board: Board, firmware: str, joined: Join, held: bool = False
+) -> Plan:
+    """`held`: this Backup is passive for a while, whatever its mode (R41)."""
     wan = board.wan if identity.model.wan else ""
+    # A unit that is barred holds its Virtual IP, so that its pages are reached, and never takes over.
+    listens = joined.member or bool(joined.barred and settings.flag("redundancy.enabled"))
+    passive = settings.text("redundancy.backup_mode") == "passive"
     return Plan(
-        group=settings.flag("redundancy.enabled"),
-        passive=settings.text("redundancy.backup_mode") == "passive",
+        group=listens,
+        claim=not listens and not joined.barred,
+        passive=passive or held or bool(joined.barred),
         lan=board.lan,
         wan=wan,
         version=settings.number("redundancy.vrrp_version"),

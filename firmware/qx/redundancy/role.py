@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .engine import Block, EngineView, State
+from .join import Join
 from .mismatch import Mismatch
 from .plan import Plan
 
@@ -43,6 +44,7 @@ class Known:
 
     plan: Plan | None  # None: not attached yet
     trouble: str = ""  # why the plan could not be made true
+    joined: Join = Join(False)  # noqa: RUF009 - it is frozen
     conflicts: tuple[Conflict, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
 
@@ -72,7 +74,7 @@ def _alone(known: Known, view: EngineView) -> Standing:
     if known.conflicts and not view.holding:
         return Standing(Role.FAULT, why=str(known.conflicts[0]))
     if view.holding:
-        return Standing(Role.STANDALONE)
+        return Standing(Role.STANDALONE, why=known.joined.note)
     if not view.link:
         return Standing(Role.STARTING, why="the LAN port has no link; the address is claimed once it has")
     return Standing(Role.STARTING)
@@ -93,8 +95,8 @@ def _listening(known: Known, view: EngineView) -> Standing:
 
 def standing(known: Known, view: EngineView) -> Standing:
     """Role, mode and reason of this moment."""
-    if known.trouble:
-        return Standing(Role.FAULT, why=known.trouble)
+    if known.joined.barred or known.trouble:
+        return Standing(Role.FAULT, why=known.joined.barred or known.trouble)
     if known.plan is None:
         return Standing(Role.STARTING)
     if not known.plan.group:

@@ -70,6 +70,7 @@ def status(
     since: float,
     store: Store,
     applications: list[dict[str, Any]],
+    licence: dict[str, Any],
 ) -> dict[str, Any]:
     plan = known.plan
     holding = [str(address) for address in plan.services] if plan and view.holding else []
@@ -88,6 +89,6 @@ def status(
         "peer": _peer(view.hello),
         "sync": {"history": None, "revision": store.revision, "peer_revision": None, "age_s": None},
         "applications": applications,
-        "licence": None,
+        "licence": {name: licence[name] for name in ("redundancy", "why", "features", "peer")},
         "mismatches": [mismatch.plain() for mismatch in known.mismatches],
     }
