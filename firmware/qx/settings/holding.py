@@ -88,6 +88,11 @@ class Holding:
         return self._position
 
     @property
+    def database(self) -> Database:
+        """For what is kept in the same file and is no setting (the voice manifest). Of the store's thread."""
+        return self._db
+
+    @property
     def state_hash(self) -> bytes:
         return self._state.digest
 

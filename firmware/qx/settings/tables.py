@@ -3,7 +3,9 @@
 
 Knows SQL and the database, and decides nothing about settings. Format 2 has, beside format 1's meta, kv, own
 and unit_state: log (a delta frame a revision) and history; in meta `position` (history, revision, chain and
-state hash), `pending` (the term in which the next commit opens a history, nil for none) and `clean`.
+state hash), `pending` (the term in which the next commit opens a history, nil for none) and `clean`. Format 3
+adds the manifest of the voice data, which sync/voice/manifest.py reads and writes; it is here so that one
+transaction can move both. It is made anew from the tree of files where it is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from .position import HISTORY_SIZE, START, History, Position, chain_after
 from .state import State
 from .values import Plain
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _VALUES = "(path TEXT PRIMARY KEY, v BLOB NOT NULL, rev INTEGER NOT NULL) WITHOUT ROWID"
 _NAMED = "(name TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID"
@@ -30,12 +32,28 @@ _FORMAT_2 = (
     "CREATE TABLE history(fork_rev INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, term INTEGER NOT NULL, "
     "fork_chain BLOB NOT NULL)",
 )
+# A file is a row by folder and name, octets as the file system has them. `stat` is its key (inode, size, mtime,
+# ctime), empty where the file is to be read again; `shared`: the other unit has it; `run`: the start of the
+# daemon in which the row was written.
+_FORMAT_3 = (
+    "CREATE TABLE voice_file(folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, "
+    "mtime INTEGER NOT NULL, hash BLOB NOT NULL, stat BLOB NOT NULL, state INTEGER NOT NULL, "
+    "shared INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY(folder, name)) WITHOUT ROWID",
+    "CREATE INDEX voice_hash ON voice_file(hash)",
+    "CREATE INDEX voice_state ON voice_file(state) WHERE state <> 0",
+    "CREATE INDEX voice_fresh ON voice_file(shared) WHERE shared = 0",
+    "CREATE TABLE voice_folder(folder BLOB PRIMARY KEY, sum BLOB NOT NULL, files INTEGER NOT NULL, "
+    "octets INTEGER NOT NULL, stats BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE voice_intent(number INTEGER PRIMARY KEY, source BLOB NOT NULL, path BLOB NOT NULL, "
+    "hash BLOB NOT NULL)",
+)
 _TABLES = (
     f"CREATE TABLE meta{_NAMED}",
     f"CREATE TABLE kv{_VALUES}",
     f"CREATE TABLE own{_VALUES}",
     f"CREATE TABLE unit_state{_NAMED}",
     *_FORMAT_2,
+    *_FORMAT_3,
 )
 
 
@@ -58,7 +76,7 @@ def create(db: Database) -> None:
     with db.transaction():
         for table in _TABLES:
             db.execute(table)
-        put_meta(db, _meta(Position(), State(), None, True) | {"own_rev": 0, "schema_version": 2})
+        put_meta(db, _meta(Position(), State(), None, True) | {"own_rev": 0, "schema_version": SCHEMA_VERSION})
 
 
 def _meta(position: Position, state: State, pending: int | None, clean: bool) -> dict[str, Any]:
@@ -121,6 +139,9 @@ def read(db: Database) -> Content:
             )
         if version == 1:
             _migrate_1(db, meta)
+            version = 2
+        if version == 2:
+            _migrate_2(db)
             meta = _named(db, "name", "meta")
         return _content(db, meta)
     except (KeyError, ValueError, TypeError, NotPacked) as error:
@@ -172,5 +193,13 @@ def _migrate_1(db: Database, meta: Mapping[str, Any]) -> None:
             put_history(db, History(history, term, 0, START))
             position = Position(history, rev, chain_after(START, history, rev, state.digest))
         put_meta(db, _meta(position, state, None, True))
-        put_meta(db, {"own_rev": own_rev, "schema_version": SCHEMA_VERSION})
+        put_meta(db, {"own_rev": own_rev, "schema_version": 2})
         db.execute("DELETE FROM meta WHERE name = 'rev'")
+
+
+def _migrate_2(db: Database) -> None:
+    """Format 2 had no voice manifest: an empty one, which the first scan of the tree fills."""
+    with db.transaction():
+        for table in _FORMAT_3:
+            db.execute(table)
+        put_meta(db, {"schema_version": 3})
