@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tree: every operation on the voice files and their staging, in one place; only in worker threads.
+
+A path is walked part by part from the folder that was opened first, no part of it a symbolic link, so nothing
+outside the tree is read or written, also when a folder is replaced by a link meanwhile. The public methods
+that change something are one operation each of the trace that the power-cut tests replay. Raises OSError, and
+Lost where the tree is not the one that it was.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from struct import Struct
+
+from ...errors import Refusal
+from .messages import HASH_SIZE
+from .naming import NAME_MAX, RESERVED, STAGING, TRASH, joined, split
+
+KEY = Struct("<QQqq")  # inode, size, mtime_ns, ctime_ns
+SETTLED = 2_000_000_000  # ns without a change after which no later one can have the same key
+MARK = b"tree"  # in the staging folder: that this is the tree of that manifest
+PIECE = 1 << 20  # octets read or copied at once
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Lost(Refusal):
+    """The tree is missing, or another one is in its place."""
+
+
+class Stopped(Exception):
+    """The work was ended because the unit does something else now."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """A folder at one moment. `stats` is the digest of all names and keys, empty while one of them is young."""
+
+    folder: bytes
+    files: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])  # name and key, sorted
+    folders: list[bytes] = field(default_factory=list[bytes])  # whole paths
+    odd: list[bytes] = field(default_factory=list[bytes])  # neither file nor folder
+    stats: bytes = b""
+
+
+@dataclass(slots=True, frozen=True)
+class Content:
+    """What a file held at one moment."""
+
+    size: int
+    mtime: int
+    hash: bytes
+    key: bytes
+    young: bool  # a later change might have the same key
+
+
+def key_of(found: os.stat_result) -> bytes:
+    return KEY.pack(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _young(found: os.stat_result, now: int) -> bool:
+    return abs(now - found.st_ctime_ns) < SETTLED
+
+
+def staged(digest: bytes, copy: int = 0) -> bytes:
+    """Where content is gathered: by its hash; a further copy of the same has a number."""
+    return STAGING + b"/" + digest.hex().encode() + (b"-%d" % copy if copy else b"")
+
+
+class Tree:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._root = -1
+        self._at: tuple[int, int] = (0, 0)
+        self.stop = False  # set by whoever ends: long reads give up with Stopped
+
+    # --- the tree itself ----------------------------------------------------------------------------
+    def open(self) -> bytes:
+        """Opens the tree and returns its mark, empty where it has none (`mark()` gives it one)."""
+        if self._root < 0:
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                self.root.mkdir(mode=0o700)
+            try:
+                self._root = os.open(self.root, _FOLDER)
+            except OSError as error:
+                raise Lost(f"{self.root}: {error.strerror}; expected the folder of voice data") from None
+            found = os.fstat(self._root)
+            self._at = (found.st_dev, found.st_ino)
+        for name in RESERVED:
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=self._root)
+        with suppress(FileNotFoundError):
+            return self.read(STAGING + b"/" + MARK, 0, 64)
+        return b""
+
+    def mark(self, mark: bytes) -> None:
+        """Durable."""
+        self.remove(STAGING + b"/" + MARK)
+        self.write(STAGING + b"/" + MARK, 0, mark)
+        self.flush()
+
+    def close(self) -> None:
+        self.stop = True
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    def intact(self) -> None:
+        """Raises Lost where the path leads to another folder than the one that is open, or to none."""
+        try:
+            found = os.stat(self.root, follow_symlinks=False)
+        except OSError as error:
+            raise Lost(f"{self.root}: {error.strerror}; expected the folder of voice data") from None
+        if (found.st_dev, found.st_ino) != self._at:
+            raise Lost(f"{self.root}: another folder or medium than before; expected the one of the voice data")
+        try:
+            os.stat(STAGING + b"/" + MARK, dir_fd=self._root, follow_symlinks=False)
+        except OSError:
+            raise Lost(f"{self.root}: not the tree that was there before; expected its mark in it") from None
+
+    @contextmanager
+    def folder(self, path: bytes, make: bool = False) -> Generator[int]:
+        """The folder as a handle."""
+        handle = os.dup(self._root)
+        try:
+            for part in path.split(b"/") if path else ():
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, 0o700, dir_fd=handle)
+                inner = os.open(part, _FOLDER, dir_fd=handle)
+                os.close(handle)
+                handle = inner
+            yield handle
+        finally:
+            os.close(handle)
+
+    # --- reading ------------------------------------------------------------------------------------
+    def list(self, folder: bytes, known: bytes = b"") -> Listing | None:
+        """What is in a folder. Its files are left out where the digest is the `known` one. None: no such
+        folder. A name that the limits forbid is odd."""
+        found = Listing(folder)
+        names: list[str] = []
+        keys: list[bytes] = []
+        newest = 0
+        pack, is_file = KEY.pack, stat.S_IFREG
+        now = time.time_ns()
+        try:
+            with self.folder(folder) as handle, os.scandir(handle) as entries:
+                for entry in entries:
+                    s = entry.stat(follow_symlinks=False)
+                    if s.st_mode & 0o170000 == is_file:
+                        names.append(entry.name)
+                        changed = s.st_ctime_ns
+                        keys.append(pack(s.st_ino, s.st_size, s.st_mtime_ns, changed))
+                        if changed > newest:
+                            newest = changed
+                    else:
+                        name = os.fsencode(entry.name)
+                        if folder or name not in RESERVED:
+                            kind = found.folders if stat.S_ISDIR(s.st_mode) else found.odd
+                            kind.append(joined(folder, name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        digest = blake2b(b"".join(keys), digest_size=16)
+        digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
+        if abs(now - newest) >= SETTLED:
+            found.stats = digest.digest()
+        if not known or found.stats != known:
+            found.files = sorted(zip((os.fsencode(name) for name in names), keys, strict=True))
+        return found
+
+    def look(self, path: bytes) -> os.stat_result | None:
+        """None: nothing is there (or something on the way to it is no folder)."""
+        folder, name = split(path)
+        try:
+            with self.folder(folder) as handle:
+                return os.stat(name, dir_fd=handle, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if error.errno == 40:  # ELOOP: a folder on the way is a link now
+                return None
+            raise
+
+    def content(self, path: bytes, flush: bool = False, tries: int = 3) -> Content | None:
+        """Reads and hashes a file; None while it changes under the reader. `flush` makes what was read
+        durable first, so that no row ever says more than flash holds. Raises OSError (no file: ENOENT)."""
+        folder, name = split(path)
+        for _ in range(tries):
+            with self.folder(folder) as handle:
+                file = os.open(name, _READ, dir_fd=handle)
+            try:
+                before, now = os.fstat(file), time.time_ns()
+                if not stat.S_ISREG(before.st_mode):
+                    raise FileNotFoundError(2, "not a file")
+                if flush:
+                    os.fsync(file)
+                digest = blake2b(digest_size=HASH_SIZE)
+                while piece := os.read(file, PIECE):
+                    if self.stop:
+                        raise Stopped
+                    digest.update(piece)
+                after = os.fstat(file)
+            finally:
+                os.close(file)
+            if key_of(before) == key_of(after):
+                return Content(
+                    after.st_size, after.st_mtime_ns, digest.digest(), key_of(after), _young(after, now)
+                )
+        return None
+
+    def read(self, path: bytes, offset: int, length: int) -> bytes:
+        """Up to `length` octets; fewer at the end of the file."""
+        folder, name = split(path)
+        with self.folder(folder) as handle:
+            file = os.open(name, _READ, dir_fd=handle)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise FileNotFoundError(2, "not a file")
+            return os.pread(file, length, offset)
+        finally:
+            os.close(file)
+
+    # --- staging ------------------------------------------------------------------------------------
+    def write(self, path: bytes, offset: int, octets: bytes) -> None:
+        """Puts octets at the end of a file that ends at `offset`; offset 0 makes it. Not flushed."""
+        folder, name = split(path)
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if offset else os.O_CREAT | os.O_EXCL)
+        with self.folder(folder) as handle:
+            file = os.open(name, flags, 0o600, dir_fd=handle)
+        try:
+            left = memoryview(octets)
+            while left:
+                done = os.pwrite(file, left, offset)
+                left, offset = left[done:], offset + done
+        finally:
+            os.close(file)
+
+    def copy(self, path: bytes, to: bytes, digest: bytes, size: int) -> bool:
+        """Copies a file of the tree into staging. False, and nothing there, where it has not this content."""
+        found = self.look(path)
+        if found is None or not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            return False
+        hasher = blake2b(digest_size=HASH_SIZE)
+        offset = 0
+        try:
+            while True:
+                piece = self.read(path, offset, PIECE)
+                if piece or not offset:
+                    self.write(to, offset, piece)
+                if not piece:
+                    break
+                if self.stop:
+                    raise Stopped
+                hasher.update(piece)
+                offset += len(piece)
+        except FileNotFoundError:
+            self.remove(to)
+            return False
+        except BaseException:
+            with suppress(OSError):
+                self.remove(to)
+            raise
+        if hasher.digest() != digest:
+            self.remove(to)
+            return False
+        return True
+
+    def stamp(self, path: bytes, mtime: int) -> None:
+        """The time of change that the file has on the other unit."""
+        folder, name = split(path)
+        with self.folder(folder) as handle:
+            os.utime(name, ns=(mtime, mtime), dir_fd=handle, follow_symlinks=False)
+
+    # --- names --------------------------------------------------------------------------------------
+    def rename(self, path: bytes, to: bytes) -> None:
+        """Moves a name in place of another; makes the folders to it. Durable with `flush`."""
+        (folder, name), (to_folder, to_name) = split(path), split(to)
+        with self.folder(folder) as source, self.folder(to_folder, make=True) as target:
+            os.rename(name, to_name, src_dir_fd=source, dst_dir_fd=target)
+
+    def discard(self, path: bytes, day: str) -> None:
+        """Moves a file into the trash of that day; nothing where there is none. Folders that are empty then
+        go."""
+        to = joined(TRASH + b"/" + day.encode(), path)
+        for copy in range(1, 1000):
+            if self.look(to) is None:
+                break
+            folder, name = split(path)
+            added = b"~%d" % copy
+            to = joined(TRASH + b"/" + day.encode(), joined(folder, name[: NAME_MAX - len(added)] + added))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self.rename(path, to)
+        self.prune(split(path)[0])
+
+    def prune(self, folder: bytes) -> None:
+        """Takes away folders that are empty, from this one upwards."""
+        while folder:
+            above, name = split(folder)
+            try:
+                with self.folder(above) as handle:
+                    os.rmdir(name, dir_fd=handle)
+            except OSError:
+                return
+            folder = above
+
+    def remove(self, path: bytes) -> None:
+        """Nothing where there is none."""
+        folder, name = split(path)
+        with suppress(FileNotFoundError), self.folder(folder) as handle:
+            os.unlink(name, dir_fd=handle)
+
+    # --- durable ------------------------------------------------------------------------------------
+    def flush(self) -> None:
+        """Everything written below the tree until now. A flush that failed is never tried again."""
+        if _libc.syncfs(self._root):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    # --- housekeeping -------------------------------------------------------------------------------
+    def staging(self) -> dict[bytes, int]:
+        """Name and size of what is gathered in staging; what has no business there is removed."""
+        found: dict[bytes, int] = {}
+        with self.folder(STAGING) as handle:
+            for name in os.listdir(handle):
+                entry = os.stat(name, dir_fd=handle, follow_symlinks=False)
+                bare = name.partition("-")[0]
+                if stat.S_ISREG(entry.st_mode) and len(bare) == 2 * HASH_SIZE:
+                    found[STAGING + b"/" + os.fsencode(name)] = entry.st_size
+                elif name != MARK.decode():
+                    _remove_all(name, handle)
+        return found
+
+    def purge(self, before: str) -> None:
+        """Takes away the trash of the days before that one; of every day with "~"."""
+        with self.folder(TRASH) as handle:
+            for name in os.listdir(handle):
+                if name < before:
+                    _remove_all(name, handle)
+
+    def hashed(self, path: bytes, size: int) -> tuple[int, Callable[[bytes], None], Callable[[], bytes]]:
+        """Of what is in staging already: its octets, and a hasher that has seen them. More than `size` of
+        them are none of that content, and removed."""
+        hasher = blake2b(digest_size=HASH_SIZE)
+        offset = 0
+        found = self.look(path)
+        if found is not None and (found.st_size > size or not stat.S_ISREG(found.st_mode)):
+            self.remove(path)
+        elif found is not None:
+            while piece := self.read(path, offset, PIECE):
+                if self.stop:
+                    raise Stopped
+                hasher.update(piece)
+                offset += len(piece)
+            if not offset:
+                self.remove(path)
+        return offset, hasher.update, hasher.digest
+
+
+def _remove_all(name: str, handle: int) -> None:
+    """A file, or a folder and everything in it; links are not followed."""
+    try:
+        os.unlink(name, dir_fd=handle)
+    except IsADirectoryError:
+        shutil.rmtree(name, dir_fd=handle, ignore_errors=True)
+    except FileNotFoundError:
+        pass
