@@ -92,6 +92,11 @@ class Paths:
         return self._path("data/qx/trust")
 
     @property
+    def conflicts(self) -> Path:
+        """What this unit had and gave up for the other's settings (R10)."""
+        return self._path("data/qx/conflicts")
+
+    @property
     def voice(self) -> Path:
         """Recordings, greetings, prompts and voicemail."""
         return self._path("data/qx/voice")

@@ -44,6 +44,15 @@ ARCHIVE: Any = _c.Struct(
     "digest" / _c.Bytes(32),
 )
 
+# Of a conflict snapshot (sync/conflicts.py).
+CONFLICT: Any = _c.Struct(
+    "magic" / _c.Const(b"QXCF"),
+    "version" / _c.Int16ub,
+    "flags" / _c.Int16ub,
+    "length" / _c.Int32ub,
+    "digest" / _c.Bytes(32),
+)
+
 # Of a message within the session between the two units (redundancy/peer/message.py).
 MESSAGE: Any = _c.Struct(
     "kind" / _c.Int8ub,
