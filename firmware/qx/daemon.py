@@ -22,6 +22,7 @@ from .events.log import EventLog
 from .identity import read_identity
 from .paths import Paths
 from .redundancy.controller import Controller
+from .redundancy.resolver import forget_resolver
 from .settings.store import Store
 from .trust.keyring import Keyring
 
@@ -49,6 +50,8 @@ async def _serve(paths: Paths) -> int:
     store.notices_told()
     keyring = Keyring(paths, identity, board, write=KEYRING_WAIT)
     controller = Controller(paths, identity, board, store, events, keyring)
+    if not controller.engine.kept:
+        forget_resolver(paths)
     server = Server(controller, paths)
     loop = asyncio.get_running_loop()
 

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from ..paths import Paths
+
+log = logging.getLogger(__name__)
 
 
 def write_resolver(paths: Paths, servers: Iterable[str]) -> None:
@@ -17,3 +20,12 @@ def write_resolver(paths: Paths, servers: Iterable[str]) -> None:
     fresh = file.with_name("resolv.conf.new")
     fresh.write_text("".join(lines))
     fresh.replace(file)
+
+
+def forget_resolver(paths: Paths) -> None:
+    """At start: a Master whose power was cut left its servers behind, and returns as Backup."""
+    if paths.resolv_conf.exists():
+        try:
+            write_resolver(paths, ())
+        except OSError as error:
+            log.warning("%s: %s", error.filename, error.strerror)
