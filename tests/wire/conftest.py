@@ -1,53 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair for each test of what is on the wire: both address plans, virtual and physical MAC."""
+"""Pairs for tests of what is on the wire: both address plans, virtual and physical MAC.
+
+A pair lives as long as tests of its file want it set up as it is; each test finds it paired, and may leave
+units off. Timers are short unless a test asks for others: `start(version=2, interval="1")`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Interface
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from board.lab.demo import WAN, Demo
+from board.lab.network import UNITS
 from board.lab.pair import Lab
 
 from counts import SOAK
-from labtools import cold_boot, make_lab, paired
+from labtools import cold_boot, make_lab
+from pairs import ready
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Not up yet."""
-    with make_lab("wi", tmp_path) as lab:
+    with make_lab("wi", tmp_path_factory.mktemp("wire")) as lab:
         yield lab
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start(lab: Lab) -> Callable[..., str]:
     """`start(plan="other", settings={"all__rp_filter": 1}, dns=…)`: the pair is up; the Master's name."""
+    running: dict[str, Any] = {}
 
     def begin(settings: dict[str, object] | None = None, dns: str = "", **choices: Any) -> str:
-        lab.up(Demo(**choices), fresh=True, power=False)
-        for unit in ("a", "b"):
-            if dns:
-                assert lab.qx(unit, "set", f"network.dns={dns}").returncode == 0
-        for unit in ("a", "b"):
-            cold_boot(lab, unit, **(settings or {}))
-        return paired(lab)
+        demo = Demo(**{"version": 3, "interval": "0.1"} | choices)
+        wanted = {"demo": demo, "dns": dns, "settings": settings or {}}
+        if running != wanted:
+            running.clear()
+            lab.up(demo, fresh=True, power=False)
+            for unit in UNITS:
+                if dns:
+                    assert lab.qx(unit, "set", f"network.dns={dns}").returncode == 0
+            running.update(wanted)
+        for unit in UNITS:
+            if not lab.network.powered(unit):
+                cold_boot(lab, unit, **wanted["settings"])
+        return ready(lab)
 
     return begin
 
 
-@pytest.fixture(params=["same", "other"])
+@pytest.fixture(scope="module", params=["same", "other"])
 def plan(request: pytest.FixtureRequest) -> str:
     """Whether the service address lies in the Virtual IPs' subnet or in another one."""
-    return request.param
-
-
-@pytest.fixture(params=[True, False], ids=["virtual", "physical"])
-def virtual(request: pytest.FixtureRequest) -> bool:
-    """With the virtual MAC, or with the port's own."""
     return request.param
 
 
@@ -68,7 +74,11 @@ PAIRWISE = [Shape("same", True), Shape("other", False)]
 CROSSED = [Shape("other", True), Shape("same", False)]
 
 
-@pytest.fixture(params=PAIRWISE + CROSSED * SOAK, ids=lambda s: f"{s[0]}-{'virtual' if s[1] else 'physical'}")
+@pytest.fixture(
+    scope="module",
+    params=PAIRWISE + CROSSED * SOAK,
+    ids=lambda s: f"{s[0]}-{'virtual' if s[1] else 'physical'}",
+)
 def shape(request: pytest.FixtureRequest) -> Shape:
     """Each plan and each MAC once; every combination in a soak."""
     return request.param

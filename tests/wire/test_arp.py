@@ -11,6 +11,7 @@ from board.lab import namespace
 from board.lab.demo import GROUP_ID, WAN
 from board.lab.pair import Lab
 
+from counts import SOAK
 from labtools import (
     PC,
     Capture,
@@ -24,13 +25,16 @@ from labtools import (
     virtual_mac,
     wait_for,
 )
-from wire.conftest import wan_mac
+from wire.conftest import service_of, wan_mac
 
-RP_FILTER = [
-    {},
-    {"all__rp_filter": 1, "default__rp_filter": 1},
-    {"all__rp_filter": 2, "default__rp_filter": 2},
-]
+RP_FILTER: dict[str, dict[str, object]] = {
+    "as-is": {},
+    "strict": {"all__rp_filter": 1, "default__rp_filter": 1},
+    "loose": {"all__rp_filter": 2, "default__rp_filter": 2},
+}
+CASES = [("same", "as-is"), ("same", "strict"), ("other", "strict"), ("other", "loose")]
+CASES += [("same", "loose"), ("other", "as-is")] * SOAK
+cases = pytest.mark.parametrize("case", CASES, ids="-".join, scope="module")  # one pair for its tests
 Start = Callable[..., str]
 
 
@@ -50,12 +54,39 @@ def answered_by(lab: Lab, address: str, expected: str, interface: str = "lan", r
     assert {frame.arp.sender_mac for frame in told if frame.arp} == {expected}
 
 
-@pytest.mark.parametrize("settings", RP_FILTER, ids=["as-is", "strict", "loose"])
-def test_only_the_virtual_mac_answers(
-    lab: Lab, start: Start, plan: str, service: str, settings: dict[str, object]
-) -> None:
+def up(start: Start, case: tuple[str, str]) -> str:
+    """The pair of an address plan and what the host has of rp_filter; the Master's name."""
+    plan, filtering = case
+    return start(plan=plan, settings=RP_FILTER[filtering])
+
+
+@cases
+def test_a_backup_answers_for_nothing_but_its_own(lab: Lab, start: Start, case: tuple[str, str]) -> None:
+    """R6: the Backup has no service address, and does not answer for one that is asked of it directly."""
+    backup, service = other(up(start, case)), service_of(case[0])
+    assert qx(lab, backup)["service_addresses"] == []
+    forget_neighbours(lab, "pc")
+    permanent = [
+        "ip",
+        "neighbour",
+        "replace",
+        service,
+        "lladdr",
+        mac(lab, backup),
+        "dev",
+        "lan",
+        "nud",
+        "permanent",
+    ]
+    lab.exec("pc", permanent).check_returncode()
+    assert not reaches(lab, "pc", service), "the Backup took a packet to the service address"
+    lab.exec("pc", ["ip", "neighbour", "del", service, "dev", "lan"]).check_returncode()
+
+
+@cases
+def test_only_the_virtual_mac_answers(lab: Lab, start: Start, case: tuple[str, str]) -> None:
     """R3, R6: one answer, from 00:00:5e:00:01:GROUP, whatever rp_filter is; after a takeover the same."""
-    master = start(plan=plan, settings=settings)
+    master, service = up(start, case), service_of(case[0])
     for holder in (master, other(master)):
         answered_by(lab, service, virtual_mac(GROUP_ID))
         answered_by(lab, str(WAN.ip), wan_mac(), "wan")
@@ -97,24 +128,3 @@ def spoke_first(lab: Lab, master: str, service: str) -> None:
             assert neighbour(lab, "pc", service) == virtual_mac(GROUP_ID)
         wrong = [f.arp for f in capture.frames() if f.arp and f.arp.sender == service]
         assert {arp.sender_mac for arp in wrong} <= {virtual_mac(GROUP_ID)}
-
-
-def test_a_backup_answers_for_nothing_but_its_own(lab: Lab, start: Start, plan: str, service: str) -> None:
-    """R6: the Backup has no service address, and does not answer for one that is asked of it directly."""
-    backup = other(start(plan=plan))
-    assert qx(lab, backup)["service_addresses"] == []
-    forget_neighbours(lab, "pc")
-    permanent = [
-        "ip",
-        "neighbour",
-        "replace",
-        service,
-        "lladdr",
-        mac(lab, backup),
-        "dev",
-        "lan",
-        "nud",
-        "permanent",
-    ]
-    lab.exec("pc", permanent).check_returncode()
-    assert not reaches(lab, "pc", service), "the Backup took a packet to the service address"

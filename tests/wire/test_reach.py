@@ -22,6 +22,7 @@ from board.lab.demo import GATEWAY, WAN
 from board.lab.pair import Lab
 
 from labtools import becomes, other, wait_for
+from wire.conftest import Shape, service_of
 
 OUTSIDE = "198.51.100.7"  # behind the provider's router
 DNS = "198.51.100.53"
@@ -47,6 +48,11 @@ def _serve_udp(sock: socket.socket, seen: list[str]) -> None:
             return
         seen.append(sender[0])
         sock.sendto(sender[0].encode(), sender)
+
+
+def up(start: Start, shape: Shape) -> str:
+    """The pair, one for all tests of a shape; the Master's name. At 1 s a Master survives a flapping port."""
+    return start(plan=shape.plan, virtual_mac=shape.virtual, version=3, interval="1", dns=DNS)
 
 
 @contextmanager
@@ -119,11 +125,9 @@ def moved(lab: Lab, master: str) -> None:
         wait_for(lambda: resolvers(lab, backup) == [], 1, "the Backup has no DNS")
 
 
-def test_applications_speak_as_the_service_address(
-    lab: Lab, start: Start, plan: str, service: str, virtual: bool
-) -> None:
+def test_applications_speak_as_the_service_address(lab: Lab, start: Start, shape: Shape) -> None:
     """R6: UDP and TCP, to the LAN, the provider's router and an outside host; after a takeover the same."""
-    master = start(plan=plan, virtual_mac=virtual, dns=DNS)
+    master, service = up(start, shape), service_of(shape.plan)
     neighbour = str(ip_interface(f"{service}/24").network.network_address + 50)  # the PC, in its subnet
     lab.exec("pc", ["ip", "address", "add", f"{OUTSIDE}/32", "dev", "lo"]).check_returncode()
     with answering(lab, (neighbour, GATEWAY, OUTSIDE)) as seen:
@@ -135,9 +139,9 @@ def test_applications_speak_as_the_service_address(
         moved(lab, other(master))
 
 
-def test_routes_and_dns_move_in_one_step(lab: Lab, start: Start, plan: str) -> None:
+def test_routes_and_dns_move_in_one_step(lab: Lab, start: Start, shape: Shape) -> None:
     """R6: at a swap the former Master loses default route and DNS with its addresses to the new one."""
-    former = start(plan=plan, dns=DNS)
+    former = up(start, shape)
     moved(lab, former)
     assert lab.qx(former, "swap", timeout=20).returncode == 0
     becomes(lab, other(former), "master", 10)
@@ -146,11 +150,9 @@ def test_routes_and_dns_move_in_one_step(lab: Lab, start: Start, plan: str) -> N
 
 
 @pytest.mark.parametrize("segment", ["lan", "wan"])
-def test_routes_come_back_with_the_link(
-    lab: Lab, start: Start, plan: str, service: str, segment: str
-) -> None:
+def test_routes_come_back_with_the_link(lab: Lab, start: Start, shape: Shape, segment: str) -> None:
     """R9: a port that flaps loses its routes in the kernel; a Master that stays Master has them again."""
-    master = start(plan=plan)
+    master = up(start, shape)
     before = routes(lab, master)
     lab.cut(master, segment)
     time.sleep(0.5)
