@@ -15,6 +15,7 @@ import pytest
 from board.lab.demo import GROUP_ID, Demo
 from board.lab.pair import Lab
 
+from counts import SOAK
 from interop.peers import ADDRESS, Kind, Peer, make_peer
 from labtools import (
     Capture,
@@ -26,17 +27,20 @@ from labtools import (
     reaches,
     role,
     stays,
+    stop_orderly,
     wait_for,
 )
 
 KINDS = {
     "keepalived-v2": Kind("keepalived", 2, plan="other"),
-    "keepalived-v2-physical": Kind("keepalived", 2, our_virtual_mac=False),
     "keepalived-v2-vmac": Kind("keepalived", 2, use_vmac=True),
     "keepalived-v3": Kind("keepalived", 3, "0.1"),
     "keepalived-v3-vmac": Kind("keepalived", 3, "0.1", plan="other", use_vmac=True),
     "frr-v3": Kind("frr", 3, "0.1"),
 }
+if SOAK:
+    KINDS["keepalived-v2-physical"] = Kind("keepalived", 2, our_virtual_mac=False)
+    KINDS["frr-v3-other"] = Kind("frr", 3, "1", plan="other")
 OURS = "10.77.0.1"
 COUNTED = {"adverts_received", "adverts_sent", "prio_zero_received", "prio_zero_sent", "become_master"}
 COUNTED |= {"release_master", "announces_sent", "hellos_sent", "checksum_rfc9568_form", "late"}
@@ -84,8 +88,9 @@ def nothing_refused(lab: Lab) -> None:
     assert {name: count for name, count in told.items() if count and name not in COUNTED} == {}
 
 
-def only_master(lab: Lab, peer: Peer, ours: bool, seconds: float = 2.0) -> None:
-    """For a while the same one, and nobody else."""
+def only_master(lab: Lab, peer: Peer, ours: bool, intervals: float = 1) -> None:
+    """For some intervals and half a second the same one, and nobody else."""
+    seconds = 0.5 + intervals * float(peer.kind.interval)
     stays(
         lambda: (role(lab, "a") == "master", peer.is_master()) == (ours, not ours),
         seconds,
@@ -103,6 +108,14 @@ def well_formed(capture: Capture, senders: tuple[str, ...] = (OURS, str(ADDRESS.
         assert f"vrid {GROUP_ID}," in told
         wrong = [line for line in told.splitlines() if any(word in line for word in COMPLAINTS)]
         assert not wrong, wrong[:5]
+
+
+def followed(capture: Capture) -> tuple[float, float]:
+    """When our last goodbye was seen, and when the peer's first advertisement after it."""
+    adverts = capture.adverts()
+    goodbye = max(frame.at for frame in adverts if frame.sender == OURS and frame.priority == 0)
+    peers = [frame.at for frame in adverts if frame.sender == str(ADDRESS.ip)]
+    return goodbye, min(at for at in peers if at > goodbye)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -143,7 +156,7 @@ def test_takeover_both_ways(lab: Lab, kind: Kind) -> None:
 
         # It returns and hears us.
         peer.start(100)
-        only_master(lab, peer, ours=True, seconds=4 * float(kind.interval) + 2)
+        only_master(lab, peer, ours=True, intervals=5)  # longer than it would listen to silence
         nothing_refused(lab)
 
         # Power cut of our unit; it returns and does not preempt.
@@ -154,5 +167,16 @@ def test_takeover_both_ways(lab: Lab, kind: Kind) -> None:
         becomes(lab, "a", "backup")
         only_master(lab, peer, ours=False)
         nothing_refused(lab)
-        well_formed(capture)
         assert counters(lab, "a")["checksum_rfc9568_form"] == 0
+
+        # Our own goodbye: it takes over after its skew time, not after our silence.
+        peer.stop()
+        becomes(lab, "a", "master", 5)
+        peer.start(100)
+        only_master(lab, peer, ours=True, intervals=2)
+        stop_orderly(lab, "a")
+        peer_is_master(peer, 3)
+        pc_reaches_it(lab, peer)
+        well_formed(capture)
+        goodbye, taken = followed(capture)
+        assert taken - goodbye < 1.5 * float(kind.interval)
