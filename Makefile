@@ -109,14 +109,19 @@ run: $(OUT)/.lab-packages build ## two units side by side, live; pull plugs from
 
 # --- tests ------------------------------------------------------------------------------------------
 TESTS ?=
+# Tests of the wire wait more than they work; a flood wants the machine for itself.
+ALONE         := tests/wire/test_flood.py
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/interop tests/wire --ignore $(ALONE)
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
-	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz tests/lab tests/unit)
+	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz tests/lab tests/unit $(ALONE))
+	@$(if $(TESTS),,$(PY) -m pytest $(TWO_AT_A_TIME))
 
 .PHONY: test-wire
-test-wire: $(OUT)/.lab-packages $(OUT)/.test-packages build ## wire and interworking with keepalived and FRR (in work)
-	@$(PY) -m pytest $(or $(TESTS),tests/wire tests/interop)
+test-wire: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the wire, and interworking with keepalived and FRR
+	@$(PY) -m pytest $(ALONE)
+	@$(PY) -m pytest $(TWO_AT_A_TIME)
 
 .PHONY: lint
 lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruff, pyright, clang-format
