@@ -5,8 +5,8 @@ Keys are written before the name of the peer and rule: a `peer` file that names 
 between the two leaves, is made to follow. A unit whose keys are lost knows by that file that it must not run
 standalone (R1). Damage is never taken for emptiness; it stands in `damage` until a key is installed anew.
 
-Reading is from memory and of any thread. What writes waits for flash: from a worker thread; of two at once the
-second waits for the first. The daemon holds the folder's lock while it lives, so that no command writes
+Reading is from memory and of any thread. What writes waits for flash: from a worker thread; of two at once
+the second waits for the first. The daemon holds the folder's lock while it lives, so that no command writes
 beside it.
 """
 

@@ -160,10 +160,10 @@ def read_pin(value: Any) -> Pin:
     """The reverse of `packed()`. Raises ValueError."""
     if not isinstance(value, dict):
         raise ValueError("pin: expected a map")
-    certificate, waiting, *flags = (value.get(name) for name in ("certificate", "waiting", "here", "there"))
-    flags.append(value.get("asked", False))  # not in pins of the first firmware
+    certificate, waiting, here, there = (value.get(n) for n in ("certificate", "waiting", "here", "there"))
+    asked = value.get("asked", False)  # not in pins of the first firmware
     if not all(c is None or isinstance(c, bytes) for c in (certificate, waiting)):
         raise ValueError("pin: expected certificates as octets")
-    if not all(isinstance(flag, bool) for flag in flags):
+    if not isinstance(here, bool) or not isinstance(there, bool) or not isinstance(asked, bool):
         raise ValueError("pin: expected flags")
-    return Pin(certificate, waiting, *flags)
+    return Pin(certificate, waiting, here, there, asked)

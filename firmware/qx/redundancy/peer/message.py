@@ -67,11 +67,16 @@ class Reader:
                 end = at + HEADER.size + length
                 if len(self._buffer) < end:
                     break
-                body = bytes(memoryview(self._buffer)[at + HEADER.size : end])
+                body = self._unpacked(kind, at + HEADER.size, end)
                 at = end
-                try:
-                    yield kind, unpack(body)
-                except NotPacked:
-                    raise BadMessage(f"message: kind {kind}: expected msgpack") from None
+                yield kind, body
         finally:
             del self._buffer[:at]
+
+    def _unpacked(self, kind: int, start: int, end: int) -> Any:
+        # In place: of a long body there is no second copy in memory.
+        with memoryview(self._buffer) as whole, whole[start:end] as body:
+            try:
+                return unpack(body)  # pyright: ignore[reportArgumentType] - msgpack reads any buffer
+            except NotPacked:
+                raise BadMessage(f"message: kind {kind}: expected msgpack") from None

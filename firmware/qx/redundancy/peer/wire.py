@@ -14,9 +14,12 @@ import asyncio
 from collections import deque
 from typing import Any, Protocol
 
-from .message import BadMessage, Reader, build
+from ...errors import Refusal
+from .message import BODY_MAX, BadMessage, Reader, build
 
 BULK_ROOM = 1 << 20  # octets of bulky messages that may wait before `room()` waits
+TRANSPORT_ROOM = 64 << 10  # octets that the transport takes before it asks for a pause
+FLUSH = 1.0  # seconds for the last words to go out, then the connection is dropped
 
 
 class Ended(ConnectionError):
@@ -26,8 +29,17 @@ class Ended(ConnectionError):
 class Listener(Protocol):
     """Who hears what a wire brings. Called on the loop; none of these may wait."""
 
+    def made(self, transport: asyncio.Transport) -> None:
+        """The connection is there, its TLS handshake done. Raising a Refusal ends it."""
+        ...
+
     def heard(self, kind: int, body: Any) -> None:
-        """A message. Raising BadMessage ends the connection."""
+        """A message."""
+        ...
+
+    def bad(self, error: BadMessage) -> None:
+        """The other side sent what is no message, or `heard` raised it. Nothing more is read; the listener
+        says its last words and closes."""
         ...
 
     def over(self, error: Exception | None) -> None:
@@ -36,9 +48,9 @@ class Listener(Protocol):
 
 
 class Wire(asyncio.Protocol):
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, limit: int = BODY_MAX) -> None:
         self._listener = listener
-        self._reader = Reader()
+        self._reader = Reader(limit)
         self._transport: asyncio.Transport | None = None
         self._urgent: deque[bytes] = deque()
         self._bulk: deque[bytes] = deque()
@@ -46,10 +58,20 @@ class Wire(asyncio.Protocol):
         self._full = False  # the transport asked for a pause
         self._room: asyncio.Future[None] | None = None
         self._closing = False
+        self._deaf = False  # what came was bad: nothing more is read
         self._why: Exception | None = None
         self.octets_sent = 0
         self.octets_received = 0
         self.last_heard = 0.0  # of the loop's clock
+
+    @property
+    def limit(self) -> int:
+        """The longest body taken, octets."""
+        return self._reader.limit
+
+    @limit.setter
+    def limit(self, octets: int) -> None:
+        self._reader.limit = octets
 
     # --- sending --------------------------------------------------------------------------------------------
     @property
@@ -94,6 +116,8 @@ class Wire(asyncio.Protocol):
             self._write(octets)
         if self._bulk_octets < BULK_ROOM:
             self._let_in()
+        if self._closing:
+            self._finish()
 
     def _let_in(self) -> None:
         if self._room is not None and not self._room.done():
@@ -101,10 +125,28 @@ class Wire(asyncio.Protocol):
         self._room = None
 
     def close(self) -> None:
-        """Ends in order: what was written still goes out."""
-        if self._transport is not None and not self._closing:
-            self._closing = True
+        """Ends in order, within FLUSH seconds: what is urgent still goes out, what is bulky does not."""
+        if self._transport is None or self._closing:
+            return
+        self._closing = True
+        self._drop_bulk()
+        asyncio.get_running_loop().call_later(FLUSH, self.abort, Ended("the last words did not go out"))
+        self._finish()
+
+    def _finish(self) -> None:
+        """Closes the transport once it is empty: an SSL transport that is closed with octets in it may keep
+        them for good (asyncio/sslproto.py, _do_flush waits for nobody)."""
+        if self._transport is None or self._transport.is_closing() or self._urgent:
+            return
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(0.01, self._finish)
+        else:
             self._transport.close()
+
+    def _drop_bulk(self) -> None:
+        self._bulk.clear()
+        self._bulk_octets = 0
+        self._let_in()
 
     def abort(self, why: Exception) -> None:
         """Ends at once; `over(why)` follows."""
@@ -117,17 +159,23 @@ class Wire(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.last_heard = asyncio.get_running_loop().time()
+        transport.set_write_buffer_limits(TRANSPORT_ROOM)
+        try:
+            self._listener.made(transport)
+        except Refusal as error:
+            self.abort(error)
 
     def data_received(self, data: bytes) -> None:
         self.octets_received += len(data)
         self.last_heard = asyncio.get_running_loop().time()
         try:
-            for kind, body in self._reader.feed(data):
+            for kind, body in self._reader.feed(b"" if self._deaf else data):
                 if self._closing:
                     return
                 self._listener.heard(kind, body)
         except BadMessage as error:
-            self.abort(error)
+            self._deaf = True
+            self._listener.bad(error)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -137,9 +185,7 @@ class Wire(asyncio.Protocol):
         self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closing = True
+        self._closing, self._transport = True, None
         self._urgent.clear()
-        self._bulk.clear()
-        self._bulk_octets = 0
-        self._let_in()
+        self._drop_bulk()
         self._listener.over(self._why or exc)
