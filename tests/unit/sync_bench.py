@@ -86,6 +86,9 @@ class End:
         for part in self.unit.parts:
             part.started(self)
 
+    def made(self, _transport: asyncio.Transport) -> None:
+        """Started by `Line.join`, when both are there."""
+
     def heard(self, kind: int, body: Any) -> None:
         for part in self.unit.parts:
             if kind in part.kinds:

@@ -218,7 +218,12 @@ class SettingsSync:
         if news is not None:
             self._tell_age(news, now)
         due = self._age.due(interval)
-        if self._timer is None and due is not None and not self._age.told:
+        if due is None or self._age.told:
+            return  # a timer that is set finds nothing
+        if self._timer is not None and self._timer.when() > due + 0.01:  # the interval has become shorter
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
             self._timer = self._loop.call_at(due + 0.01, self._look_again)
 
     def _look_again(self) -> None:
