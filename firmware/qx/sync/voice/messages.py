@@ -9,7 +9,7 @@ M is the Master, B the Backup. Hashes are blake2b-256 of a file's content; a roo
     FOLDERS_WANTED  B  after                                 nil: from the first on
     FOLDERS         M  after, ((folder, sum), …), last       sorted
     ENTRIES_WANTED  B  folder, after
-    ENTRIES         M  folder, after, ((name, size, hash, mtime), …), last   hash nil: a known deletion
+    ENTRIES         M  folder, after, ((name, size, hash, mtime), …), last   size nil: deleted, and what it was
     WANT            *  ((path, hash, offset, length), …)     parts of files
     BLOBS           *  ((hash, offset, data), …)             bulk
     LACKING         *  path, hash                            there is no such content any more
@@ -64,7 +64,7 @@ class Blob(NamedTuple):
 class Page(NamedTuple):
     folder: bytes
     after: bytes
-    rows: tuple[tuple[bytes, int, bytes | None, int], ...]
+    rows: tuple[tuple[bytes, int | None, bytes, int], ...]
     last: bool
 
 
@@ -144,9 +144,9 @@ def _gone(value: Any, where: str) -> tuple[bytes, ...]:
     return tuple(_path(path, where) for path in value)
 
 
-def _names(value: Any, where: str) -> tuple[tuple[bytes, int, bytes | None, int], ...]:
+def _names(value: Any, where: str) -> tuple[tuple[bytes, int | None, bytes, int], ...]:
     rows = tuple(
-        (_octets(n, where, naming.NAME_MAX), _number(s, where), None if h is None else _hash(h, where),
+        (_octets(n, where, naming.NAME_MAX), None if s is None else _number(s, where), _hash(h, where),
          _mtime(m, where))
         for n, s, h, m in _rows(value, where, BATCH_FILES, 4)
     )  # fmt: skip

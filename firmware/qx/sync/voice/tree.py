@@ -14,7 +14,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -48,7 +48,9 @@ class Listing:
     """A folder at one moment. `stats` is the digest of all names and keys, empty while one of them is young."""
 
     folder: bytes
-    files: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])  # name and key, sorted
+    files: list[tuple[bytes, bytes]] = field(
+        default_factory=list[tuple[bytes, bytes]]
+    )  # name and key, sorted
     folders: list[bytes] = field(default_factory=list[bytes])  # whole paths
     odd: list[bytes] = field(default_factory=list[bytes])  # neither file nor folder
     stats: bytes = b""
@@ -69,18 +71,15 @@ def key_of(found: os.stat_result) -> bytes:
     return KEY.pack(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _young(found: os.stat_result, now: int) -> bool:
-    return abs(now - found.st_ctime_ns) < SETTLED
-
-
 def staged(digest: bytes, copy: int = 0) -> bytes:
     """Where content is gathered: by its hash; a further copy of the same has a number."""
     return STAGING + b"/" + digest.hex().encode() + (b"-%d" % copy if copy else b"")
 
 
 class Tree:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, settled: int = SETTLED) -> None:
         self.root = root
+        self.settled = settled  # ns
         self._root = -1
         self._at: tuple[int, int] = (0, 0)
         self.stop = False  # set by whoever ends: long reads give up with Stopped
@@ -117,6 +116,12 @@ class Tree:
             os.close(self._root)
             self._root = -1
 
+    def reopen(self) -> None:
+        """After Lost: what the path leads to now."""
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
     def intact(self) -> None:
         """Raises Lost where the path leads to another folder than the one that is open, or to none."""
         try:
@@ -124,7 +129,9 @@ class Tree:
         except OSError as error:
             raise Lost(f"{self.root}: {error.strerror}; expected the folder of voice data") from None
         if (found.st_dev, found.st_ino) != self._at:
-            raise Lost(f"{self.root}: another folder or medium than before; expected the one of the voice data")
+            raise Lost(
+                f"{self.root}: another folder or medium than before; expected the one of the voice data"
+            )
         try:
             os.stat(STAGING + b"/" + MARK, dir_fd=self._root, follow_symlinks=False)
         except OSError:
@@ -145,6 +152,10 @@ class Tree:
             yield handle
         finally:
             os.close(handle)
+
+    def young(self, ctime: int, now: int) -> bool:
+        """Whether a change after this one might go unseen, of two times in ns."""
+        return abs(now - ctime) < self.settled
 
     # --- reading ------------------------------------------------------------------------------------
     def list(self, folder: bytes, known: bytes = b"") -> Listing | None:
@@ -175,7 +186,7 @@ class Tree:
             return None
         digest = blake2b(b"".join(keys), digest_size=16)
         digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
-        if abs(now - newest) >= SETTLED:
+        if not self.young(newest, now):
             found.stats = digest.digest()
         if not known or found.stats != known:
             found.files = sorted(zip((os.fsencode(name) for name in names), keys, strict=True))
@@ -217,7 +228,11 @@ class Tree:
                 os.close(file)
             if key_of(before) == key_of(after):
                 return Content(
-                    after.st_size, after.st_mtime_ns, digest.digest(), key_of(after), _young(after, now)
+                    after.st_size,
+                    after.st_mtime_ns,
+                    digest.digest(),
+                    key_of(after),
+                    self.young(after.st_ctime_ns, now),
                 )
         return None
 
@@ -285,11 +300,12 @@ class Tree:
             os.utime(name, ns=(mtime, mtime), dir_fd=handle, follow_symlinks=False)
 
     # --- names --------------------------------------------------------------------------------------
-    def rename(self, path: bytes, to: bytes) -> None:
+    def rename(self, path: bytes, to: bytes) -> os.stat_result:
         """Moves a name in place of another; makes the folders to it. Durable with `flush`."""
         (folder, name), (to_folder, to_name) = split(path), split(to)
         with self.folder(folder) as source, self.folder(to_folder, make=True) as target:
             os.rename(name, to_name, src_dir_fd=source, dst_dir_fd=target)
+            return os.stat(to_name, dir_fd=target, follow_symlinks=False)
 
     def discard(self, path: bytes, day: str) -> None:
         """Moves a file into the trash of that day; nothing where there is none. Folders that are empty then
@@ -350,7 +366,7 @@ class Tree:
                 if name < before:
                     _remove_all(name, handle)
 
-    def hashed(self, path: bytes, size: int) -> tuple[int, Callable[[bytes], None], Callable[[], bytes]]:
+    def hashed(self, path: bytes, size: int) -> tuple[int, blake2b]:
         """Of what is in staging already: its octets, and a hasher that has seen them. More than `size` of
         them are none of that content, and removed."""
         hasher = blake2b(digest_size=HASH_SIZE)
@@ -366,7 +382,7 @@ class Tree:
                 offset += len(piece)
             if not offset:
                 self.remove(path)
-        return offset, hasher.update, hasher.digest
+        return offset, hasher
 
 
 def _remove_all(name: str, handle: int) -> None:
