@@ -30,6 +30,10 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                "write the configuration to a file"),
     "restore": ("cli.archive", "run_restore", "FILE|- [--passphrase-file FILE|-]",
                 "take the configuration from a file"),
+    "conflict": ("cli.conflict", "run",
+                 "[list | show ID | diff ID | export ID FILE [--passphrase-file FILE|-] | "
+                 "merge ID PATH ... | drop ID]",
+                 "see and merge what gave way to the other unit's settings"),
     "swap": ("cli.role", "run_swap", "", "swap Master and Backup (on the Master)"),
     "mode": ("cli.role", "run_mode", "[active|passive]", "show or change the Backup Device Mode"),
     "licence": ("cli.licence", "run", "[install KEY|@FILE|-]", "show or install feature keys"),

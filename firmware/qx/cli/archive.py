@@ -25,12 +25,17 @@ FILE_MAX = 4 << 20  # octets read; the format's own limit is below
 def run_backup(argv: list[str]) -> int:
     arguments = read(argv, OPTIONS, count=(0, 1))
     name = arguments.positional[0] if arguments.positional else _name(arguments)
-    passphrase = _passphrase(arguments, taken=False)
+    passphrase = passphrase_of(arguments, taken=False)
     answer: dict[str, Any] = either(
         arguments.paths,
         lambda: client.call(arguments.paths, "backup", {"passphrase": passphrase}, SET_WAIT),
         lambda operations, store: operations.backed_up(store, passphrase),
     )
+    return written(name, answer, arguments.json)
+
+
+def written(name: str, answer: dict[str, Any], as_json: bool) -> int:
+    """Writes a backup ({archive, left_out}) to a new file, or to standard output for "-", and says so."""
     octets, left_out = answer["archive"], len(answer["left_out"])
     said = (
         f"; {left_out} secrets are not in it (give a passphrase to have them encrypted)" if left_out else ""
@@ -41,7 +46,7 @@ def run_backup(argv: list[str]) -> int:
             sys.stderr.write(f"qx: backup{said}\n")
         return 0
     _write(name, octets)
-    if arguments.json:
+    if as_json:
         output.json({"file": name, "octets": len(octets), "left_out": answer["left_out"]})
     else:
         output.text(f"{name}: {len(octets)} octets{said}")
@@ -51,7 +56,7 @@ def run_backup(argv: list[str]) -> int:
 def run_restore(argv: list[str]) -> int:
     arguments = read(argv, OPTIONS, count=(1, 1))
     name = arguments.positional[0]
-    passphrase = _passphrase(arguments, taken=name == "-")
+    passphrase = passphrase_of(arguments, taken=name == "-")
     octets = _read(name, "a configuration backup")
     answer: dict[str, Any] = either(
         arguments.paths,
@@ -81,7 +86,8 @@ def _name(arguments: Arguments) -> str:
     return f"{serial}-{time.strftime('%Y%m%d-%H%M%S')}.qxbackup"
 
 
-def _passphrase(arguments: Arguments, taken: bool) -> str:
+def passphrase_of(arguments: Arguments, taken: bool) -> str:
+    """From the file that --passphrase-file names; empty without. `taken`: standard input is taken."""
     name = arguments.option("passphrase-file")
     if not name:
         return ""

@@ -159,4 +159,15 @@ def change_text(change: dict[str, Any]) -> str:
     return f"{change['path']}: {before} → {after}" if before != after else f"{change['path']}: changed"
 
 
+def conflict_text(found: dict[str, Any]) -> str:
+    """A conflict snapshot on one line."""
+    if found.get("damage"):
+        return f"{found['number']}  {found['damage']}"
+    return (
+        f"{found['number']}  {_clock(found['when'])}  {found['unit']} at revision "
+        f"{found['position']['revision']}, {found['revisions']} of its own after {found['parting']}; "
+        f"gave way to {found['peer']} at revision {found['theirs']['revision']}: {found['why']}"
+    )
+
+
 CHANGES_SHOWN = 12

@@ -198,9 +198,10 @@ class Holding:
     def _readable(self, values: Mapping[str, Plain]) -> dict[str, Plain]:
         """What this firmware knows of these. What a newer one knew, or wrote in another form, stays on flash,
         is hashed and carried along, and is not looked at: it reads as not set."""
-        return {path: value for path, value in values.items() if value is None or self._reads(path, value)}
+        return {path: value for path, value in values.items() if value is None or self.reads(path, value)}
 
-    def _reads(self, path: str, value: Plain) -> bool:
+    def reads(self, path: str, value: Plain) -> bool:
+        """Does this firmware know that setting, and take that value for it?"""
         setting = self.schema.find(path)
         if setting is None:
             return False
