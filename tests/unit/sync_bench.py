@@ -22,7 +22,7 @@ from settings_bench import QX200, new, opened
 
 from qx.model import Model
 from qx.redundancy.peer.hello import PeerHello
-from qx.redundancy.peer.message import LIVE
+from qx.redundancy.peer.message import LIVE, BadMessage
 from qx.redundancy.peer.part import Part
 from qx.redundancy.peer.wire import Wire
 from qx.settings.lineage import Decision
@@ -94,8 +94,12 @@ class End:
             if kind in part.kinds:
                 part.received(kind, body)
 
-    def over(self, error: Exception | None) -> None:
+    def bad(self, error: BadMessage) -> None:
         self.error = error
+        self.wire.abort(error)
+
+    def over(self, error: Exception | None) -> None:
+        self.error = self.error or error
         if self.on:
             self.on = False
             for part in self.unit.parts:

@@ -218,6 +218,12 @@ class Conflicts:
             self._must_have(number)
             return self._parsed(number)
 
+    def octets(self, number: int) -> bytes:
+        """The file of a whole conflict snapshot, for the other unit. Raises as `read`."""
+        with self._lock:
+            self._must_have(number)
+            return build(self._parsed(number))
+
     def drop(self, number: int) -> None:
         """Takes it away for good, damaged or not. Raises Refusal where there is none of that number."""
         with self._lock:

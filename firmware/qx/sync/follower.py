@@ -31,12 +31,14 @@ from ..settings.store import Store
 from . import messages
 from .conflicts import Conflict
 from .means import Means, Progress, progress
-from .messages import Check, Chunk, Deltas, Head, Message, Said, Verdict
+from .messages import Check, Chunk, Deltas, Head, Said, Verdict
 from .staging import Staging
 
 RETRY = 5.0  # seconds until a full disk is tried again; a delta that comes in does so at once
 FORGIVEN = 600.0  # seconds after which a disagreement is no repetition of the one before
 PAUSE_MAX = 60.0
+
+Message = Said | Verdict | Deltas | Head | Chunk | Check
 
 SAVES_FIRST = (Action.FORK, Action.CORRUPT)
 SENT = (Action.IN_STEP, Action.DELTAS, Action.SNAPSHOT, *SAVES_FIRST)
@@ -71,6 +73,7 @@ class Follower:
         self.trouble = ""
         self.peer_rev: int | None = None
         self.current = False
+        self.to_pass_on = True  # there may be conflict snapshots that the Master lacks
         self._accepting = 0  # the number of the standing whose answers are taken; 0: of none
         self._master: Standing | None = None
         self._verdict: Verdict | None = None
@@ -213,7 +216,7 @@ class Follower:
                 self._full(f"conflict snapshot: {error.strerror}")
                 await asyncio.sleep(RETRY)
         self._space()
-        self._kept = conflict.position
+        self._kept, self.to_pass_on = conflict.position, True
         if not kept.again:
             self._means.tell(
                 "warning", "Conflict snapshot",

@@ -10,6 +10,9 @@
     SNAPSHOT   Master  number, octets, digest (blake2b-256), offset from which it follows
     CHUNK      Master  number, offset, octets
     CHECK      Master  number, position, state hash: is it yours? An ACK says yes, a STANDING no
+    CONFLICT   Backup  digest (blake2b-256), octets, offset, part: a conflict snapshot for the Master as well,
+                       where the administrator is
+    TAKEN      Master  digest: it is durable there
 
 A position is [history, revision, chain]. The Backup numbers its standings; everything that the Master sends
 because of one carries its number, and the Backup drops what belongs to an older one. So whichever side is in
@@ -28,7 +31,7 @@ from ..settings.lineage import Standing
 from ..settings.position import CHAIN_SIZE, HISTORY_SIZE, History, Position
 from ..settings.state import DIGEST_SIZE
 
-STANDING, VERDICT, DELTAS, ACK, KEPT, SNAPSHOT, CHUNK, CHECK = SETTINGS[:8]
+STANDING, VERDICT, DELTAS, ACK, KEPT, SNAPSHOT, CHUNK, CHECK, CONFLICT, TAKEN = SETTINGS[:10]
 
 NEITHER, MASTER, BACKUP = 0, 1, 2
 WHY_MAX = 300  # characters
@@ -100,7 +103,22 @@ class Check:
     state_hash: bytes
 
 
-Message = Said | Verdict | Deltas | Ack | Kept | Head | Chunk | Check
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of a conflict snapshot."""
+
+    digest: bytes
+    of: int
+    offset: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    digest: bytes
+
+
+Message = Said | Verdict | Deltas | Ack | Kept | Head | Chunk | Check | Part | Taken
 
 
 # --- bodies -------------------------------------------------------------------------------------------------
@@ -128,7 +146,7 @@ def read(kind: int, body: Any) -> Message:
     """Raises BadMessage for a kind or a body that no peer of this format sends."""
     reader = _READERS.get(kind)
     if reader is None:
-        raise BadMessage(f"settings: kind {kind}; expected one from {STANDING} to {CHECK}")
+        raise BadMessage(f"settings: kind {kind}; expected one from {STANDING} to {TAKEN}")
     try:
         return reader(body)
     except (ValueError, TypeError) as error:
@@ -199,6 +217,21 @@ def _check(body: Any) -> Check:
     return Check(_count(number), _position(at), _octets(state_hash, DIGEST_SIZE))
 
 
+def _part(body: Any) -> Part:
+    digest, of, offset, octets = _list(body, 4)
+    if not isinstance(octets, bytes) or not octets:
+        raise ValueError("expected octets")
+    part = Part(_octets(digest, DIGEST_SIZE), _count(of), _count(offset), octets)
+    if part.offset + len(octets) > part.of:
+        raise ValueError(f"octets beyond {part.of}")
+    return part
+
+
+def _taken(body: Any) -> Taken:
+    (digest,) = _list(body, 1)
+    return Taken(_octets(digest, DIGEST_SIZE))
+
+
 _READERS: dict[int, Callable[[Any], Message]] = {
     STANDING: _standing,
     VERDICT: _verdict,
@@ -208,6 +241,8 @@ _READERS: dict[int, Callable[[Any], Message]] = {
     SNAPSHOT: _head,
     CHUNK: _chunk,
     CHECK: _check,
+    CONFLICT: _part,
+    TAKEN: _taken,
 }
 
 

@@ -27,7 +27,8 @@ from .conflicts import Conflicts
 from .follower import Follower, Past
 from .leader import Leader
 from .means import Means, RunInStore, Severity
-from .messages import Ack, Kept, Said
+from .messages import Ack, Kept, Part, Said, Taken
+from .passing import Giver, Taker
 
 UNNOTICED = 3.0  # seconds for which a peer may be silent before its session ends
 
@@ -60,6 +61,8 @@ class SettingsSync:
         self._peer: Said | None = None  # what it said last in this session
         self._leader: Leader | None = None
         self._follower: Follower | None = None
+        self._giver: Giver | None = None
+        self._taker: Taker | None = None
         self._past = Past()
         self._age = Age()
         self._timer: asyncio.TimerHandle | None = None
@@ -156,8 +159,13 @@ class SettingsSync:
                 self._leader.heard_ack(message)
             elif isinstance(message, Kept):
                 self._leader.heard_kept(message)
-        elif self._follower is not None and not isinstance(message, Ack | Kept):
-            self._follower.heard(message)
+            elif isinstance(message, Part) and self._taker is not None:
+                self._taker.heard(message)
+        elif self._follower is not None:
+            if isinstance(message, Taken) and self._giver is not None:
+                self._giver.heard(message)
+            elif not isinstance(message, Ack | Kept | Part | Taken):
+                self._follower.heard(message)
 
     def ended(self) -> None:
         self._stop()
@@ -172,9 +180,11 @@ class SettingsSync:
             return
         if self._leading is True:
             self._leader = Leader(self._means, self._channel, self._changed)
+            self._taker = Taker(self._means, self._channel)
             self._leader.begin()
         elif self._leading is False:
             self._follower = Follower(self._means, self._channel, self._past, self._changed)
+            self._giver = Giver(self._means, self._channel)
             if self._peer is not None and self._peer.role == messages.MASTER:
                 self._follower.heard(self._peer)  # it asked while this unit was no Backup yet
         else:
@@ -183,10 +193,10 @@ class SettingsSync:
             self._channel.send(messages.STANDING, said)
 
     def _stop(self) -> None:
-        for side in (self._leader, self._follower):
+        for side in (self._leader, self._follower, self._giver, self._taker):
             if side is not None:
                 side.end()
-        self._leader = self._follower = None
+        self._leader = self._follower = self._giver = self._taker = None
 
     def _committed(self, revision: Revision) -> None:
         """In the store's thread."""
@@ -203,6 +213,9 @@ class SettingsSync:
         if side is None or self._loop is None:
             return
         if side.current:
+            if self._follower is not None and self._giver is not None and self._follower.to_pass_on:
+                self._follower.to_pass_on = False
+                self._giver.look()
             self._age.known_current(self._loop.time())
             self._told.clear()
         else:
