@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -144,6 +145,9 @@ async def pair(folder: Path, **options: Any) -> AsyncIterator[tuple[Unit, Unit, 
         a.part.role(True)
         b.part.role(False)
         yield a, b, *await connect(a, b)
+    except BaseException:
+        print(picture(a, b))
+        raise
     finally:
         with suppress(Exception):
             await b.stop()
@@ -176,3 +180,16 @@ def run(work: Awaitable[None], seconds: float = 60.0) -> None:
         await asyncio.wait_for(work, seconds)
 
     asyncio.run(bounded())
+
+
+def picture(*units: Unit) -> str:
+    """For a test that failed."""
+    lines: list[str] = []
+    for unit in units:
+        s = unit.part._session
+        lines.append(f"{unit.serial} {unit.part.status()} {unit.told} scans {unit.part._scans_done}/{unit.part._scans_due}")
+        if s:
+            lines.append(f"   {s.number} {s.acked} {s.behind} {s.their_root.hex()[:8]} own {unit.part._rows.root.hex()[:8]} "
+                         f"jobs {len(s.jobs)} done {s.done} answers {list(s.answers)} sink {len(s.sink._incoming)}"
+                         f" tasks {[t.get_stack()[-1] if not t.done() else t for t in s.tasks]} locks {unit.part._busy} {unit.part._sinking}")
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from .manifest import Intent, Manifest, State
 from .messages import Entry
-from .naming import RESERVED, kept_name, split
+from .naming import RESERVED, folders, kept_name, split
 from .scan import InManifest, Off
 from .tree import Tree, key_of, staged
 
@@ -70,6 +70,8 @@ def planned(
             batch.drops.append((path, row.hash))
             leaving.setdefault(row.hash, []).append((path, row.stat))
     taken: set[bytes] = set()
+    if _in_each_others_way([entry.path for entry in entries], [path for path, _ in gone]):
+        leaving = {}  # what goes has to be out of the way first
     for entry in entries:
         row = manifest.row(entry.path)
         live = row is not None and row.live
@@ -91,6 +93,14 @@ def planned(
         batch.needs.append(need)
     batch.drops = [drop for drop in batch.drops if drop[0] not in taken]
     return batch
+
+
+def _in_each_others_way(coming: list[bytes], going: list[bytes]) -> bool:
+    """Whether one is a folder in which another is."""
+    all_coming, all_going = set(coming), set(going)
+    return any(not all_going.isdisjoint(folders(path)) for path in coming) or any(
+        not all_coming.isdisjoint(folders(path)) for path in going
+    )
 
 
 class Committer:
@@ -210,7 +220,7 @@ def _recovered(manifest: Manifest, found: list[tuple[Intent, tuple[Entry, bytes]
     """What could not be finished is looked for by the next scan and comparison."""
     with manifest.moving() as move:
         for intent, _ in found:
-            if split(intent.source)[0] not in RESERVED and not _still(manifest, intent, found):
+            if split(intent.source)[0] not in RESERVED and not _still(intent, found):
                 move.mark(intent.source, State.UNSETTLED)
         for intent, held in found:
             if held is not None:
@@ -225,9 +235,7 @@ def _from_staging(intent: Intent) -> bool:
     return split(intent.source)[0] in RESERVED
 
 
-def _still(
-    manifest: Manifest, intent: Intent, found: list[tuple[Intent, tuple[Entry, bytes] | None]]
-) -> bool:
+def _still(intent: Intent, found: list[tuple[Intent, tuple[Entry, bytes] | None]]) -> bool:
     """Whether another file of the batch stands where this one came from."""
     return any(held is not None and held[0].path == intent.source for _, held in found)
 

@@ -269,8 +269,10 @@ class Moving:
         before = self._before(folder, name)
         if before is None or before[2] == State.GONE:
             return b""
-        self._db.execute("UPDATE voice_file SET stat = x'', state = 3, shared = 0, run = ? WHERE folder = ? AND name = ?",
-                         (self._run, folder, name))  # fmt: skip
+        self._db.execute(
+            "UPDATE voice_file SET stat = x'', state = 3, shared = 0, run = ? WHERE folder = ? AND name = ?",
+            (self._run, folder, name),
+        )
         self._add(folder, -_member(name, before[0]), -1, -before[1])
         return before[0]
 

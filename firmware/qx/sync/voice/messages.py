@@ -17,6 +17,7 @@ M is the Master, B the Backup. Hashes are blake2b-256 of a file's content; a roo
     SURPLUS         B  entries                               files that you lack: take them
     TAKEN           M  files taken                           the last SURPLUS is durable, as far as it could be
     TROUBLE         B  text                                  why nothing is stored; empty: over
+    HERE            B                                        I begin (anew): answer with STATE
 
 An entry is (path, size, hash, mtime_ns). `read()` judges every shape and limit: nothing further in looks at a
 body that it has not seen.
@@ -30,7 +31,7 @@ from ...redundancy.peer.message import VOICE, BadMessage
 from . import naming
 
 STATE, CHANGES, AT, FOLDERS_WANTED, FOLDERS, ENTRIES_WANTED, ENTRIES = VOICE[:7]
-WANT, BLOBS, LACKING, DOUBT, SURPLUS, TAKEN, TROUBLE = VOICE[7:14]
+WANT, BLOBS, LACKING, DOUBT, SURPLUS, TAKEN, TROUBLE, HERE = VOICE[7:15]
 
 HASH_SIZE = 32
 BATCH_FILES = 256  # entries of one message, files of one batch
@@ -71,7 +72,7 @@ class Page(NamedTuple):
 def read(kind: int, body: Any) -> tuple[Any, ...]:
     """The fields of a message. Raises BadMessage naming the field and what was expected."""
     if kind not in _SHAPES:
-        raise BadMessage(f"voice: kind {kind}; expected {STATE} to {TROUBLE}")
+        raise BadMessage(f"voice: kind {kind}; expected {STATE} to {HERE}")
     names = _SHAPES[kind]
     _expect(isinstance(body, tuple) and len(body) == len(names), kind, f"{len(names)} fields")
     fields = tuple(_READERS[name](value, f"{kind} {name}") for name, value in zip(names, body, strict=True))
@@ -197,4 +198,5 @@ _SHAPES: dict[int, tuple[str, ...]] = {
     SURPLUS: ("entries",),
     TAKEN: ("files",),
     TROUBLE: ("text",),
+    HERE: (),
 }

@@ -27,6 +27,14 @@ def joined(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
+def folders(path: bytes) -> list[bytes]:
+    """The folders in which it is, the innermost first; the top is left out."""
+    found: list[bytes] = []
+    while path := split(path)[0]:
+        found.append(path)
+    return found
+
+
 def fault(path: bytes) -> str:
     """What is wrong with the path of a voice file, and what was expected; empty where nothing is."""
     parts = path.split(b"/")

@@ -71,9 +71,10 @@ class _Session:
         self.acked = 0
         self.behind = False  # something was not told one by one: a comparison is due
         self.their_root = b""
+        self.asked_root = b""  # when the last STATE was told
         self.their_files = self.their_octets = 0
         self.their_trouble = ""
-        self.began = (0.0, 0)  # when the copy that is under way began, and what was there
+        self.began: tuple[float, int] = (0.0, 0)  # when the copy that is under way began, and what was there
         # As Backup:
         self.goal = (0, 0)  # files and octets of the Master
         self.done = 0  # number that is durable here
@@ -117,11 +118,12 @@ class VoiceSync:
         self._leading: bool | None = None
         self._channel: Channel | None = None
         self._session: _Session | None = None
+        self._turned = False  # the role changed within this session
         self._hints = Hints()
         self._wake = asyncio.Event()
         self._at_once = False  # a writer said that it finished: no gathering
         self._scans_due = self._scans_done = 0
-        self._again_at = 0.0  # of the loop's clock: when what was unsettled has settled
+        self._eager = 0  # the number of the last full look that somebody waits for
         self._busy = asyncio.Lock()  # one at a time takes names in the tree and writes their rows
         self._sinking = asyncio.Lock()  # one session at a time uses staging
         self._foreign = False  # the tree is not the one of the manifest
@@ -213,6 +215,7 @@ class VoiceSync:
             return
         self._leading = leading
         self._scanner.leading = bool(leading)
+        self._turned |= self._session is not None
         self._end_session()
         self._begin_session()
         if leading is not None:
@@ -239,15 +242,15 @@ class VoiceSync:
 
     def allow_deletion(self) -> None:
         """An administrator confirms the deletion that is held."""
-        self._scanner.allowed = True
-        self._due()
+        if self._scanner.held:
+            self._scanner.allowed = True
+            self._due()
 
     async def flush(self, seconds: float) -> None:
         """All settled files have crossed and are acknowledged; Refusal, saying how much is left, where that
         takes longer."""
         until = asyncio.get_running_loop().time() + seconds
-        self._scanner.eager = True  # until the scan has ended
-        wanted = self._due()
+        wanted = self._eager = self._due()
         while not (self._scans_done >= wanted and self._in_step()):
             if asyncio.get_running_loop().time() >= until:
                 raise Refusal(f"voice data: {self._left()}; expected all of it within {seconds:g} s")
@@ -331,7 +334,7 @@ class VoiceSync:
 
     # --- the session ------------------------------------------------------------------------------------
     def started(self, channel: Channel) -> None:
-        self._channel = channel
+        self._channel, self._turned = channel, False
         self._begin_session()
 
     def ended(self) -> None:
@@ -357,7 +360,7 @@ class VoiceSync:
         if self._leading:
             self._tell_state()
         else:  # the Master may have spoken before this unit knew its role
-            self._tell_at(session)
+            channel.send(messages.HERE, ())
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
@@ -369,6 +372,13 @@ class VoiceSync:
         session = self._session
         if session is None:
             return
+        try:
+            self._sort(session, kind, fields)
+        except BadMessage:
+            if not self._turned:  # what the unit asked for in its other role may still be on its way
+                raise
+
+    def _sort(self, session: _Session, kind: int, fields: tuple[Any, ...]) -> None:
         match kind:
             case messages.WANT:
                 session.source.asked(kind, fields)
@@ -387,6 +397,8 @@ class VoiceSync:
                 self._acknowledged(session, *fields)
             case messages.FOLDERS_WANTED | messages.ENTRIES_WANTED:
                 session.source.asked(kind, fields)
+            case messages.HERE:
+                self._tell_state()
             case messages.DOUBT:
                 self._doubted(fields[0])
             case messages.SURPLUS:
@@ -429,6 +441,9 @@ class VoiceSync:
                     break
                 except (OSError, Refusal) as error:
                     self._failed(error)
+                    if isinstance(error, OSError) and error.errno in _FULL:
+                        with suppress(OSError, Stopped):
+                            await self._off(lambda: self._tree.purge("~"))
                     session.channel.send(messages.TROUBLE, (self._trouble[:500],))
                     with suppress(Exception):
                         await session.sink.settled()
@@ -442,7 +457,7 @@ class VoiceSync:
 
         def again() -> None:
             if self._session is session and not self._fatal and not self._leading:
-                self._tell_at(session)
+                session.channel.send(messages.HERE, ())
 
         asyncio.get_running_loop().call_later(seconds, again)
 
@@ -466,9 +481,9 @@ class VoiceSync:
         else:
             await session.sink.take(list(rest[0]), [(path, b"") for path in rest[1]])
             await session.sink.settled()
-        if self._rows.root != root and root != bytes(messages.HASH_SIZE) or not rest[0]:
-            if not session.jobs:
-                await self._compare(session, root)
+        more = kind == messages.CHANGES and root == bytes(messages.HASH_SIZE)  # a later one tells the root
+        if self._rows.root != root and not more and not session.jobs:
+            await self._compare(session, root)
         if self._trouble:
             self._trouble = ""
             self._told("success", "Voice data: stored again", "the Backup follows the Master")
@@ -518,6 +533,7 @@ class VoiceSync:
         if session and self._leading:
             session.number += 1
             session.behind = False
+            session.asked_root = session.their_root
             session.began = session.began if session.began[0] else (asyncio.get_running_loop().time(), 0)
             session.channel.send(messages.STATE, (session.number, rows.root, rows.files, rows.octets))
 
@@ -536,15 +552,12 @@ class VoiceSync:
     def _acknowledged(self, session: _Session, number: int, root: bytes, files: int, octets: int) -> None:
         if number > session.number:
             raise BadMessage(f"voice: acknowledged {number}; expected at most {session.number}")
-        moved = root != session.their_root
         begun = not session.their_root
         session.acked = max(session.acked, number)
         session.their_root, session.their_files, session.their_octets = root, files, octets
         if begun and session.began[0]:
             session.began = (session.began[0], octets)
         if number < session.number:
-            if number == 0 and not moved:
-                self._tell_state()  # a Backup that begins anew
             return
         if session.behind:
             self._tell_state()
@@ -552,7 +565,7 @@ class VoiceSync:
             session.began = (0.0, 0)
             session.their_trouble = ""
             self._task(self._equal_here(root))
-        elif moved:  # it gets on: further
+        elif root != session.asked_root:  # it got on since it was asked: further
             self._tell_state()
 
     async def _equal_here(self, root: bytes) -> None:
@@ -598,25 +611,29 @@ class VoiceSync:
             if self._leading is None or self._closing:
                 continue
             try:
-                await self._look()
+                while (self._hints or self._scans_due > self._scans_done) and not self._closing:
+                    await self._look()
             except Stopped:
                 return
             except (OSError, Refusal) as error:
-                self._scans_done = self._scans_due
+                self._scans_done, self._hints = self._scans_due, Hints()
                 self._failed(error)
             self._plan_again()
 
     async def _look(self) -> None:
-        due = self._scans_due
+        due, root = self._scans_due, self._rows.root
+        if self._fatal:
+            self._scans_done = due
+            return
         if due > self._scans_done:
             if self._foreign or not self._intact():
                 await self._reopen()
             self._watching()
             self._hints, self._at_once = Hints(), False
             self._scanner.again.clear()
+            self._scanner.eager = self._eager > self._scans_done
             async with self._busy:
                 await self._scanner.everything()
-            self._scanner.eager = False
             await self._off(self._purge)
             self._scans_done = due
             if self._trouble and self._leading:
@@ -625,10 +642,10 @@ class VoiceSync:
         elif self._hints:
             await self._gathered()
             hints, self._hints, self._at_once = self._hints, Hints(), False
-            if not self._leading:
-                return  # a Backup's own work; the next full comparison looks at it
             async with self._busy:
                 await self._scanner.hinted(hints)
+        if not self._leading and self._session and self._rows.root != root:
+            self._session.channel.send(messages.HERE, ())  # what is here is not what it was
 
     def _intact(self) -> bool:
         try:
@@ -688,8 +705,6 @@ class VoiceSync:
         text = f"{self._tree.root}: {error.strerror}" if isinstance(error, OSError) else str(error)
         if code in _FULL:
             text = f"{self._tree.root}: no space left; expected room for the Master's files"
-            with suppress(OSError):
-                self._tree.purge("~")
         elif code == errno.EIO:
             text += "; nothing is stored or acknowledged until a restart"
             self._fatal = self._fatal or text

@@ -18,7 +18,7 @@ from . import naming
 from .manifest import Manifest, State
 from .messages import BATCH_FILES, Entry
 from .naming import joined, shown
-from .tree import KEY, Content, Listing, Tree
+from .tree import KEY, Content, Listing, Tree, key_of
 from .watch import Hints, Watch
 
 T = TypeVar("T")
@@ -125,7 +125,8 @@ class Scanner:
                 continue
             walk.seen.add(folder)
             for inner in found.folders:
-                self._odd(inner, naming.fault(joined(inner, b"x"))) or walk.stack.append(inner)
+                if not self._odd(inner, naming.fault(joined(inner, b"x"))):
+                    walk.stack.append(inner)
             for path in found.odd:
                 self._odd(path, "neither a file nor a folder; expected one of them")
             if (found.files or before is not None) and (not before or found.stats != before):
@@ -173,8 +174,8 @@ class Scanner:
     async def _names(self, paths: list[bytes], closed: set[bytes]) -> None:
         """Looks at single files."""
 
-        def look() -> tuple[list[tuple[bytes, int]], list[bytes]]:
-            due: list[tuple[bytes, int]] = []
+        def look() -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
+            due: list[tuple[bytes, bytes]] = []
             absent: list[bytes] = []
             now = time.time_ns()
             for path in paths:
@@ -187,13 +188,13 @@ class Scanner:
                 elif path not in closed and self._tree.young(found.st_ctime_ns, now):
                     self._look_again(path)
                 else:
-                    due.append((path, found.st_size))
+                    due.append((path, key_of(found)))
             return due, absent
 
         due, absent = await self._off(look)
         if absent:
             await self._in_manifest(lambda m: _mark_missing(m, absent))
-        await self._take(due)
+        await self._take(await self._in_manifest(lambda m: _unknown(m, due)))
 
     async def _take(self, due: list[tuple[bytes, int]]) -> bool:
         """Reads these files and writes their rows."""
@@ -227,6 +228,7 @@ class Scanner:
                 self._look_again(path)
             if content is not None:
                 found.append((path, content))
+                self.again_all |= content.linked and content.young
         if len(paths) > FLUSH_EACH:
             self._tree.flush()
         return found
@@ -260,6 +262,7 @@ class Scanner:
             lost += max(gone - len(own), 0)
         if not total:
             self._back()
+            self.allowed = False
             return self._tell()
         files = await self._in_manifest(lambda m: m.files)
         if self.leading and self._accident(lost, files):
@@ -342,6 +345,16 @@ def _differing(
     for at in range(0, len(absent), SLICE):
         _mark_missing(manifest, absent[at : at + SLICE])
     return changed
+
+
+def _unknown(manifest: Manifest, found: list[tuple[bytes, bytes]]) -> list[tuple[bytes, int]]:
+    """Paths and sizes of those whose rows do not say this key."""
+    unknown: list[tuple[bytes, int]] = []
+    for path, key in found:
+        row = manifest.row(path)
+        if row is None or row.state != State.SETTLED or row.stat != key:
+            unknown.append((path, KEY.unpack(key)[1]))
+    return unknown
 
 
 def _mark_missing(manifest: Manifest, paths: Iterable[bytes]) -> None:

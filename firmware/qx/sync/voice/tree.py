@@ -23,7 +23,7 @@ from struct import Struct
 
 from ...errors import Refusal
 from .messages import HASH_SIZE
-from .naming import NAME_MAX, RESERVED, STAGING, TRASH, joined, split
+from .naming import RESERVED, STAGING, TRASH, joined, split
 
 KEY = Struct("<QQqq")  # inode, size, mtime_ns, ctime_ns
 SETTLED = 2_000_000_000  # ns without a change after which no later one can have the same key
@@ -65,6 +65,7 @@ class Content:
     hash: bytes
     key: bytes
     young: bool  # a later change might have the same key
+    linked: bool  # has other names as well, of which no hint tells
 
 
 def key_of(found: os.stat_result) -> bytes:
@@ -87,6 +88,7 @@ class Tree:
     # --- the tree itself ----------------------------------------------------------------------------
     def open(self) -> bytes:
         """Opens the tree and returns its mark, empty where it has none (`mark()` gives it one)."""
+        self.stop = False
         if self._root < 0:
             self.root.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
@@ -233,6 +235,7 @@ class Tree:
                     digest.digest(),
                     key_of(after),
                     self.young(after.st_ctime_ns, now),
+                    after.st_nlink > 1,
                 )
         return None
 
@@ -310,15 +313,14 @@ class Tree:
     def discard(self, path: bytes, day: str) -> None:
         """Moves a file into the trash of that day; nothing where there is none. Folders that are empty then
         go."""
-        to = joined(TRASH + b"/" + day.encode(), path)
-        for copy in range(1, 1000):
-            if self.look(to) is None:
+        for number in range(1000):  # a further bin of the day where the name is taken, or in the way
+            to = joined(joined(TRASH, day.encode() + (b"~%d" % number if number else b"")), path)
+            if self.look(path) is None:
                 break
-            folder, name = split(path)
-            added = b"~%d" % copy
-            to = joined(TRASH + b"/" + day.encode(), joined(folder, name[: NAME_MAX - len(added)] + added))
-        with suppress(FileNotFoundError, NotADirectoryError):
-            self.rename(path, to)
+            if self.look(to) is None:
+                with suppress(NotADirectoryError):
+                    self.rename(path, to)
+                    break
         self.prune(split(path)[0])
 
     def prune(self, folder: bytes) -> None:
