@@ -113,9 +113,11 @@ class End:
 
 
 class Line:
-    """The session between two units. `cut_after`: octets, of both directions, after which it breaks."""
+    """The session between two units. `cut_after`: octets, of both directions, after which it breaks;
+    `direct`: without the relay between, for measurements."""
 
-    def __init__(self, a: Unit, b: Unit, cut_after: int | None = None) -> None:
+    def __init__(self, a: Unit, b: Unit, cut_after: int | None = None, direct: bool = False) -> None:
+        self._direct = direct
         self.ends = (
             End(a, PeerHello(b.serial, "qx200", b.firmware)),
             End(b, PeerHello(a.serial, "qx200", a.firmware)),
@@ -127,6 +129,13 @@ class Line:
 
     async def join(self) -> Line:
         loop = asyncio.get_running_loop()
+        if self._direct:
+            for end, sock in zip(self.ends, socket.socketpair(), strict=True):
+                sock.setblocking(False)
+                await loop.create_connection(lambda wire=end.wire: wire, sock=sock)
+            for end in self.ends:
+                end.start()
+            return self
         outer = []
         for end in self.ends:
             near, far = socket.socketpair()
@@ -157,6 +166,8 @@ class Line:
         self.break_()
 
     def break_(self) -> None:
+        if self._direct:
+            self.ends[0].wire.close()
         for sock in self._sockets:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
