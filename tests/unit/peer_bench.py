@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ class Unit:
         self.paths = new_paths(root)
         self.identity = Identity(serial, MODELS[model])
         self.firmware, self.language = firmware, language
+        self.board = board
         self.keyring = Keyring(self.paths, self.identity, board, write=0)
         if key:
             self.keyring.install(key, TODAY)
@@ -124,6 +126,17 @@ class Unit:
         """The daemon goes and comes."""
         await self.session.close(word)
         self.told.clear()
+        self.session = self._new()
+        self.session.place(*self.at)
+
+    async def reboot(self, *lost: str) -> None:
+        """A cold start, after which these files of the trust folder are gone."""
+        await self.close()
+        for name in lost:
+            (self.paths.trust / name).unlink()
+        self.keyring = Keyring(self.paths, self.identity, self.board, write=0)
+        self.told.clear()
+        self.parts = [Recorder(part.kinds) for part in self.parts]
         self.session = self._new()
         self.session.place(*self.at)
 
@@ -193,3 +206,24 @@ def run(work: Coroutine[Any, Any, T] | Awaitable[T], limit: float = 60.0) -> T:
 
 
 __all__ = ["Mismatch", "Recorder", "Unit", "addresses", "both_up", "join", "run", "two", "until"]
+
+
+def main() -> None:
+    """A unit in a process of its own, which prints what it is told: ROOT SERIAL KEY OWN PEER."""
+    root, serial, key, own, peer = sys.argv[1:]
+
+    async def live() -> None:
+        unit = Unit(Path(root), serial, key)
+        unit.place(IPv4Address(own), IPv4Address(peer))
+        said = 0
+        while True:
+            for told in unit.told[said:]:
+                print(type(told).__name__, told, flush=True)
+            said = len(unit.told)
+            await asyncio.sleep(0.01)
+
+    asyncio.run(live())
+
+
+if __name__ == "__main__":
+    main()

@@ -47,6 +47,7 @@ class Answering:
         finally:
             for task in self._answers:
                 task.cancel()
+            await asyncio.gather(*self._answers, return_exceptions=True)
 
     async def _bound(self, port: int) -> socket.socket:
         while True:

@@ -61,5 +61,7 @@ def reason(error: Exception) -> tuple[str, str]:
             return "certificate", "no certificate; expected the pinned one"
         case TimeoutError() | ConnectionAbortedError():
             return "time", REASONS["time"]
-        case _:
+        case ssl.SSLError():
             return "tls", REASONS["tls"]
+        case _:
+            return "tls", "left during the handshake"

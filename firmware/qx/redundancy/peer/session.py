@@ -134,8 +134,9 @@ class Session:
         """The two Virtual IP Addresses, whenever they are known or change. None ends the session."""
         place = Place(own, peer) if own and peer and own != peer else None
         if place != self._place:
-            self._place, self._why = place, "" if place else NO_PLACE
+            self._place = place
             self._restart("moved")
+            self._why = "" if place else NO_PLACE
 
     def say(self, role: str, mode: str | None, term: int) -> None:
         """What this unit is. Crosses at once when it changes."""
@@ -161,10 +162,13 @@ class Session:
 
     async def close(self, word: str) -> None:
         """Says goodbye, with a word for why, and ends. Takes some two seconds at most."""
-        link, self._place, self._why = self._link, None, word
+        left: set[asyncio.Future[Any]] = {*self._background}
+        left |= {self._link.gone} if self._link else set()
+        left |= {self._task} if self._task else set()
+        self._place = None
         self._restart(word)
-        if link:
-            await asyncio.wait([link.gone], timeout=2 * FLUSH)
+        if left:
+            await asyncio.wait(left, timeout=2 * FLUSH)
         self.credentials.close()
 
     # --- life -----------------------------------------------------------------------------------------------
