@@ -13,6 +13,7 @@ Runs on the loop; the store's work in the store's thread, conflict snapshots in 
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections import deque
 from collections.abc import Callable
@@ -213,7 +214,11 @@ class Follower:
                 kept = await asyncio.to_thread(self._means.conflicts.keep, conflict)
                 break
             except OSError as error:
-                self._full(f"conflict snapshot: {error.strerror}")
+                why = f"conflict snapshot: {error.strerror}; what this unit has is not given up"
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    self._means.tell("critical", "Conflict snapshot not kept", why)
+                    raise
+                self._full(why)
                 await asyncio.sleep(RETRY)
         self._space()
         self._kept, self.to_pass_on = conflict.position, True
