@@ -153,10 +153,7 @@ def compare(
     if ours.model != theirs.model:
         found.append(Mismatch("model", ours.model, theirs.model))
     if keys.unbound:
-        here, there = _bound(our_keys), _bound(their_keys)
-        if here == there:  # one set, and yet other pair keys
-            here, there = f"{here} ({keys.unbound})", f"{there} ({keys.unbound})"
-        found.append(Mismatch("licence", here, there))
+        found.append(Mismatch("licence", _bound(our_keys), _bound(their_keys)))
     if ours.firmware != theirs.firmware:
         found.append(Mismatch("firmware", ours.firmware, theirs.firmware))
     found += [Mismatch(f"licence.{name}", "installed", "missing") for name in keys.peer_lacks]
@@ -167,8 +164,12 @@ def compare(
 
 
 def _bound(keys: Sequence[Licence]) -> str:
+    """Whom the redundancy key is for. The hash of the pair key tells two sets of one number apart."""
     key = next((key for key in reversed(keys) if REDUNDANCY in key.features), None)
-    return f"{key.serial} with {key.peer}, set {key.set_id.hex()}" if key else "none"
+    if key is None:
+        return "none"
+    pair = (key.pair_hash or b"")[:4].hex()
+    return f"{key.serial} with {key.peer}, set {key.set_id.hex()}/{pair}"
 
 
 def newer(a: str, b: str) -> bool:
