@@ -36,7 +36,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                  "see and merge what gave way to the other unit's settings"),
     "swap": ("cli.role", "run_swap", "", "swap Master and Backup (on the Master)"),
     "mode": ("cli.role", "run_mode", "[active|passive]", "show or change the Backup Device Mode"),
-    "licence": ("cli.licence", "run", "[install KEY|@FILE|-]", "show or install feature keys"),
+    "licence": ("cli.licence", "run", "[install KEY|@FILE|- | confirm]", "show or install feature keys"),
     "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
     "version": ("cli.version", "run", "", "show the firmware's version"),

@@ -22,6 +22,7 @@ from qx.control.server import Server
 from qx.identity import read_identity
 from qx.paths import Paths
 from qx.trust.keyring import Keyring
+from qx.trust.pairing import Pin, fingerprint
 
 FIRMWARE = Path(qx.__file__).parent.parent
 
@@ -112,6 +113,37 @@ def test_a_key_as_argument_and_in_a_file(root: Path, tmp_path: Path, keys: tuple
     assert run("install", f"@{file}", "--root", root)[0] == 0
     assert run("install", keys[0], "--root", root)[1].startswith("Installed already: ")
     assert run("install", *keys[0].split("-"), "--root", root)[1].startswith("Installed already: ")
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["of the other unit", "our own"])
+def test_confirm_a_changed_certificate(root: Path, served: bool, keys: tuple[str, str], asked: bool) -> None:
+    """R17: with a daemon and without; nothing waiting is refused; the second hand settles it."""
+    if served:
+        pytest.skip("the operation is the controller's")
+    refused = (1, "", "qx: licence confirm: no changed certificate waits for it on this unit\n")
+    assert run("confirm", "--root", root) == refused
+    assert run("install", "-", "--root", root, given=keys[0])[0] == 0
+    paths = Paths(root)
+    with Keyring(paths, read_identity(paths), read_board(paths), write=1) as ring:
+        ring.met(B, b"one", False, asked)
+        if not asked:
+            ring.met(B, b"two", False, False)
+    code, out, err = run("confirm", "--root", root)
+    assert (code, err) == (0, "")
+    assert out == (
+        "Confirmed on this unit. The other unit must confirm as well: `qx licence confirm` there.\n"
+    )
+    with Keyring(paths, read_identity(paths), read_board(paths), write=1) as ring:
+        if asked:
+            assert ring.pin == Pin(b"one", here=True, asked=True)
+            return
+        ring.keep_pin(Pin(b"one", b"two", there=True))
+    code, out, err = run("confirm", "--root", root)
+    assert (code, out) == (
+        0, f"Confirmed on both units. The other unit's certificate is {fingerprint(b'two').hex()}.\n",
+    )  # fmt: skip
+    assert run("confirm", "--root", root) == refused
+    assert run("confirm", "now", "--root", root)[0] == 2
 
 
 def test_refusals_are_one_line_without_the_key(root: Path, served: bool, keys: tuple[str, str]) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""qx licence, qx licence install: feature keys, through the daemon, or on the keyring itself where none runs.
+"""qx licence, qx licence install, qx licence confirm: feature keys, and the other unit's changed certificate;
+through the daemon, or on the keyring itself where none runs.
 
 A key carries the secret of the pair. `-` reads it from standard input and `@FILE` from a file; as an argument
 it stands in the shell's history and in the list of processes, which is for those who know.
@@ -18,6 +19,8 @@ from .arguments import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..paths import Paths
     from ..trust.keyring import Keyring
 
@@ -31,8 +34,12 @@ def run(argv: list[str]) -> int:
     if not arguments.positional:
         return _list(arguments.paths, arguments.json)
     verb, *words = arguments.positional
+    if verb == "confirm":
+        if words:
+            raise WrongUsage("confirm: expected nothing behind it")
+        return _confirm(arguments.paths, arguments.json)
     if verb != "install":  # not told what it was: it may be a key
-        raise WrongUsage("expected install, or nothing")
+        raise WrongUsage("expected install, confirm, or nothing")
     if not words:
         raise WrongUsage("install: expected KEY, @FILE or - for standard input")
     return _install(arguments.paths, _key(words), arguments.json)
@@ -65,26 +72,58 @@ def _install(paths: Paths, text: str, as_json: bool) -> int:
 
 
 def _installed(paths: Paths, text: str) -> dict[str, Any]:
+    return _either(
+        paths,
+        lambda: client.call(paths, "licence_install", {"key": text}, INSTALL_WAIT),
+        lambda keyring: keyring.install(text).plain(),
+    )
+
+
+def _confirm(paths: Paths, as_json: bool) -> int:
+    """Somebody on this unit confirms the changed certificate: the peer's, or this unit's own (R17)."""
+    done = _either(
+        paths,
+        lambda: client.call(paths, "licence_confirm", {}, INSTALL_WAIT),
+        lambda keyring: {"confirmed": keyring.confirm_certificate(), "pin": keyring.pin.plain()},
+    )
+    if not done["confirmed"]:
+        raise Refusal("licence confirm: no changed certificate waits for it on this unit")
+    if as_json:
+        output.json(done)
+        return 0
+    pin = done["pin"]
+    if pin["waiting"] or pin["asked"]:
+        output.text(
+            "Confirmed on this unit. The other unit must confirm as well: `qx licence confirm` there."
+        )
+    else:
+        output.text(f"Confirmed on both units. The other unit's certificate is {pin['pinned']}.")
+    return 0
+
+
+def _either(
+    paths: Paths, through: Callable[[], dict[str, Any]], without: Callable[[Keyring], dict[str, Any]]
+) -> dict[str, Any]:
     """Through the daemon or without; a daemon between its start and its socket has the keyring already, so
     both are tried in turn for a while."""
     until = time.monotonic() + START_WAIT
     while True:
         try:
-            return client.call(paths, "licence_install", {"key": text}, INSTALL_WAIT)
+            return through()
         except NoDaemon:
             pass
         from ..trust.kept import KeyringBusy  # noqa: PLC0415 - not needed with a daemon
 
         try:
             with _keyring(paths, 0.2) as keyring:
-                return keyring.install(text).plain()
+                return without(keyring)
         except KeyringBusy:
             if time.monotonic() > until:
                 raise
 
 
 def _keyring(paths: Paths, write: float | None) -> Keyring:
-    # Imported here: with a daemon there is no need for PyNaCl and construct.
+    # Imported here: with a daemon there is no need for PyNaCl.
     from ..board import read_board  # noqa: PLC0415
     from ..identity import read_identity  # noqa: PLC0415
     from ..trust.keyring import Keyring  # noqa: PLC0415
