@@ -100,13 +100,15 @@ class Unit:
 
     def files(self) -> Files:
         """What the tree holds, ours left out."""
-        return {
-            str(f.relative_to(self.voice)): f.read_bytes()
-            for f in sorted(self.voice.rglob("*"))
-            if f.is_file()
-            and not f.is_symlink()
-            and f.relative_to(self.voice).parts[0] not in (".sync", ".trash")
-        }
+        found: Files = {}
+        for folder, folders, names in os.walk(self.voice):
+            folders[:] = [name for name in folders if name not in (".sync", ".trash")]
+            for name in names:
+                file = Path(folder, name)
+                with suppress(FileNotFoundError):  # moved meanwhile
+                    if file.is_file() and not file.is_symlink():
+                        found[str(file.relative_to(self.voice))] = file.read_bytes()
+        return found
 
     def trash(self) -> list[str]:
         folder = self.voice / ".trash"
@@ -175,7 +177,7 @@ def some(random_: random.Random, count: int, most: int = 3000, folders: int = 3)
     return {f"d{n % folders}/f{n}.wav": random_.randbytes(random_.randrange(most)) for n in range(count)}
 
 
-def run(work: Awaitable[None], seconds: float = 60.0) -> None:
+def run(work: Awaitable[None], seconds: float = 25.0) -> None:
     async def bounded() -> None:
         await asyncio.wait_for(work, seconds)
 

@@ -334,6 +334,7 @@ class VoiceSync:
 
     # --- the session ------------------------------------------------------------------------------------
     def started(self, channel: Channel) -> None:
+        self._end_session()
         self._channel, self._turned = channel, False
         self._begin_session()
 

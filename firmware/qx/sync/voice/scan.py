@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 WALK = 0.05  # seconds of one step of the walk
 SLICE = 256  # rows of one step in the store's thread: some milliseconds
-FLUSH_EACH = 16  # up to so many files are flushed one by one, more by one flush of the file system
+FLUSH_EACH = 3  # up to so many files are flushed one by one, more by one flush of the file system
 READ_AT_ONCE = 32 << 20  # octets of one step of reading
 AGAIN_MAX = 4096  # unsettled files that are known by name; beyond that all is looked through
 GUARD_FILES, GUARD_PART = 100, 0.2  # more than both at once looks like an accident
