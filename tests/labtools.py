@@ -226,7 +226,8 @@ class Frame:
 class Capture:
     """tcpdump on an interface of a host; `frames()` and `text()` read what it wrote, also while it runs.
 
-    `interface="any"` on `sw` sees every port of the switch, also ones that are plugged in later.
+    `interface="any"` on `sw` sees every port of the switch, also ones that are plugged in later. The first 2,048
+    octets of a packet are kept: each slot of tcpdump's ring has room for them all, and of 256 KiB only 32 fit.
     """
 
     def __init__(self, lab: Lab, host: str, interface: str = "lan", match: str = "") -> None:
@@ -234,8 +235,8 @@ class Capture:
         link = ["-y", "LINUX_SLL2"] if interface == "any" else []
         self._argv = lab.exec_argv(
             host,
-            ["tcpdump", "-i", interface, *link, "-n", "-p", "-s", "0", "-U", "--immediate-mode", "-B", "8192",
-             "-Z", "root", "-w", str(self.file), *match.split()],
+            ["tcpdump", "-i", interface, *link, "-n", "-p", "-s", "2048", "-U", "--immediate-mode",
+             "-B", "8192", "-Z", "root", "-w", str(self.file), *match.split()],
         )  # fmt: skip
         self._process: subprocess.Popen[str] | None = None
         self.dropped = 0
