@@ -104,11 +104,12 @@ def test_the_header_is_the_documented_one() -> None:
     assert (head.version, head.flags, head.length) == (1, 0, len(octets) - 44)
 
 
-def test_a_power_cut_while_one_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("already", [3, 8])
+def test_a_power_cut_while_one_is_kept(tmp_path: Path, already: int) -> None:
     """R10, R16: after every prefix of the file operations it is whole or not there; after `keep`, there."""
     work, files = tmp_path / "work", Recorder()
     folder = Conflicts(work, files)
-    for number in range(8):
+    for number in range(already):
         folder.keep(made(bytes([number])))
     before = {file.name: file.read_bytes() for file in work.iterdir()}
     files.trace.clear()
@@ -120,7 +121,7 @@ def test_a_power_cut_while_one_is_kept(tmp_path: Path) -> None:
         left = Conflicts(lay_out(tmp_path / "cut", state))
         assert not [f.damage for f in left.found() if f.damage]
         kept = [left.read(f.number).snapshot for f in left.found()]
-        assert {bytes([n]) for n in range(1, 8)} <= set(kept)
+        assert {bytes([n]) for n in range(1, already)} <= set(kept)
         assert b"the new one" in kept or bytes([0]) in kept  # the oldest goes when the new one is durable
         there.append(b"the new one" in kept)
         assert left.keep(made(b"another")).number == max(f.number for f in left.found())

@@ -104,6 +104,14 @@ def test_what_changes_during_a_whole_copy_is_not_lost(tmp_path: Path) -> None:
         values = random.Random(7)
         for number in range(20_000):
             a.put("registrations", str(number), values.randbytes(100))
+        copies: list[int] = []
+        send = line.ends[0].send
+
+        def counted(kind: int, body: Any, *, bulk: bool = False) -> None:
+            copies.extend([1] if kind == live.BEGIN else [])
+            send(kind, body, bulk=bulk)
+
+        line.ends[0].send = counted  # type: ignore[method-assign]
         await line.join()
         for _ in range(200):
             for _ in range(20):
@@ -114,6 +122,7 @@ def test_what_changes_during_a_whole_copy_is_not_lost(tmp_path: Path) -> None:
                     a.put("registrations", key, values.randbytes(60))
             await asyncio.sleep(0.001)
         await until(lambda: a.in_step and not a._changed and equal(a, b))
+        assert copies == [1]
 
     both(work, tmp_path, join=False)
 

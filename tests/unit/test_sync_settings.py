@@ -352,7 +352,7 @@ def test_a_snapshot_of_nothing_is_not_taken(tmp_path: Path) -> None:
         end = line.ends[0]
         standing = Said(0, messages.MASTER, a.store.standing)
         end.send(messages.STANDING, messages.standing_body(standing))
-        await asyncio.sleep(0.05)
+        await until(lambda: b.sync._past.number == 1)
         end.send(messages.SNAPSHOT, (1, len(nothing), digest_of(nothing), 0))
         end.send(messages.CHUNK, (1, 0, nothing))
         await until(lambda: "factory state" in (b.sync.status()["trouble"] or ""))
@@ -371,7 +371,7 @@ def test_a_snapshot_that_would_lose_something_is_taken_after_a_conflict_snapshot
         line = await Line(a, b).join()
         end = line.ends[0]
         end.send(messages.STANDING, messages.standing_body(Said(0, messages.MASTER, a.store.standing)))
-        await asyncio.sleep(0.05)
+        await until(lambda: b.sync._past.number == 1)
         end.send(messages.SNAPSHOT, (1, len(theirs), digest_of(theirs), 0))
         end.send(messages.CHUNK, (1, 0, theirs))
         await until(lambda: same(a, b))
@@ -416,6 +416,7 @@ def test_a_conflict_snapshot_crosses_to_the_master_once(tmp_path: Path) -> None:
         conflict = a.conflicts.read(1)
         assert replace(b.conflicts.read(1), number=1) == conflict
         assert conflict.snapshot == kept
+        await until(lambda: len(events(a, "Conflict snapshot")) == 2)
         assert "conflict 1: of QX200-B" in events(a, "Conflict snapshot")[1]
         await a.run_in_store(
             lambda store: store.commit(merging(store, conflict, ["mail.user"]), "admin", "merge")
