@@ -14,7 +14,7 @@ PY     := $(VENV)/bin/python
 # Debian packages: for the build, for the lab and for the tests' real peers.
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
 LAB_PACKAGES   := iproute2
-TEST_PACKAGES  := iputils-ping keepalived frr tcpdump clang-14 clang-format-14 libclang-rt-14-dev
+TEST_PACKAGES  := iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -134,6 +134,11 @@ lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruf
 .PHONY: bench
 bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside keepalived, in turn (QUICK=1, COUNT=n, ROWS=…)
 	@PYTHONPATH=.:tests $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows '$(ROWS)') $(if $(SEED),--seed $(SEED))
+
+.PHONY: bench-sync
+bench-sync: $(OUT)/.test-packages build ## one setting until it is durable on both units, beside rsync
+	@mkdir -p $(OUT)/bench
+	@PYTHONPATH=firmware:.:tests:$(HOST)/module $(PY) -m tests.bench.following --json $(OUT)/bench/following.json
 
 .PHONY: soak
 soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full counts (PART=name,… or all; without: the list; FORCE=1)

@@ -573,6 +573,24 @@ def test_a_reconcile_of_what_is_the_same_costs_few_octets(tmp_path: Path) -> Non
     run(work, tmp_path)
 
 
+def test_who_waits_goes_on_waiting_while_the_backup_begins_anew(tmp_path: Path) -> None:
+    """SPEC "acknowledged": `qx sync now` on the Backup in the middle of a commit."""
+
+    async def work(a: Unit, b: Unit) -> None:
+        await joined(a, b)
+        await in_step(a, b)
+        for number in range(30):
+            await a.commit({"mail.user": f"u{number}"})
+            waiting = asyncio.ensure_future(a.sync.durable(a.store.position, 5.0))
+            await asyncio.sleep(0)
+            b.sync.reconcile()
+            assert await waiting
+        await in_step(a, b)
+        assert b.events == []
+
+    run(work, tmp_path)
+
+
 # --- waiting for the Backup ---------------------------------------------------------------------------------
 def test_waiting_ends_at_once_where_it_is_in_vain(tmp_path: Path) -> None:
     """SPEC "acknowledged": a commit waits up to 200 ms, and not at all where nobody answers."""

@@ -81,6 +81,8 @@ def test_a_long_snapshot_goes_on_where_it_was_cut(tmp_path: Path) -> None:
         a.sync.role(True)
         b.sync.role(False)
         crossed = 0
+        seen: list[dict[str, float]] = []
+        looking = asyncio.ensure_future(_progress((a, b), seen))
         for _ in range(20):
             line = await Line(a, b, cut_after=290_000).join()
             await until(lambda line=line: line.broken or same(a, b))
@@ -90,11 +92,24 @@ def test_a_long_snapshot_goes_on_where_it_was_cut(tmp_path: Path) -> None:
             if same(a, b):
                 break
             assert progress % (256 << 10) == 0
+        looking.cancel()
         assert same(a, b)
         assert size > 300_000
+        assert {progress["of"] for progress in seen} == {size}
+        assert len({progress["octets"] for progress in seen}) > 1
+        assert all(0 <= progress["octets"] <= size for progress in seen)
         assert crossed < size * 2.2  # not 20 times; a part that was cut off comes again
 
     run(work, tmp_path, model=MODELS["qx2000"])
+
+
+async def _progress(units: tuple[Unit, Unit], seen: list[dict[str, float]]) -> None:
+    while True:
+        for unit in units:
+            progress = unit.sync.status()["progress"]
+            if progress:
+                seen.append(progress)
+        await asyncio.sleep(0)
 
 
 def test_pauses_grow_and_end() -> None:

@@ -290,7 +290,7 @@ class Follower:
 
     async def _take_snapshot(self) -> None:
         octets = self._past.staging.take()
-        found = snapshot.parse(octets)
+        found = await self._means.run_in_store(lambda _: snapshot.parse(octets))  # off the loop
         at = await self._may_give_up(found)
         while True:
             try:

@@ -75,6 +75,7 @@ class Leader:
     def end(self) -> None:
         """The session or the role is over."""
         self._stop()
+        self._in_vain()
         self._number, self.state = 0, WAITING
 
     def committed(self, revision: Revision) -> None:
@@ -141,6 +142,7 @@ class Leader:
         self.trouble = ""
         if said.role == messages.NEITHER:
             self._number, self.state = 0, f"waiting: {said.differs}" if said.differs else WAITING
+            self._in_vain()
             return
         self._number, self.peer_rev = said.number, said.standing.position.rev
         self._run(self._serve(said))
@@ -152,12 +154,21 @@ class Leader:
             raise BadMessage(f"settings: revision {ack.rev} acknowledged; expected at most {self._sent.rev}")
         while self._on_way and self._on_way[0][0] <= ack.rev:
             self._octets_on_way -= self._on_way.popleft()[1]
-        self.acked = self.peer_rev = ack.rev
+        self._has(ack.rev)
         self._moved.set()
-        for rev, waiter in self._waiting:
-            if rev <= ack.rev:
-                _resolve(waiter, True)
         self._changed()
+
+    def _has(self, rev: int) -> None:
+        """The Backup has everything up to this revision."""
+        self.acked = self.peer_rev = rev
+        for wanted, waiter in self._waiting:
+            if wanted <= rev:
+                _resolve(waiter, True)
+
+    def _in_vain(self) -> None:
+        """Nobody is to wait for the Backup any more."""
+        for _, waiter in self._waiting:
+            _resolve(waiter, False)
 
     def heard_kept(self, kept: Kept) -> None:
         if kept.number == self._number and self._kept is not None:
@@ -173,6 +184,7 @@ class Leader:
         except Ended:
             pass  # `ended` follows
         except Refusal as error:
+            self._in_vain()
             self._hold(str(error))
             self._means.tell("critical", "Synchronization stopped", str(error))
 
@@ -184,12 +196,13 @@ class Leader:
         self.acked = None
         self._on_way.clear()
         self._octets_on_way = 0
-        for _, waiter in self._waiting:
-            _resolve(waiter, False)
 
     async def _serve(self, said: Said) -> None:
+        """Sends the Backup what it lacks, from where it says that it stands. Whoever waits for an
+        acknowledgement goes on waiting where deltas lead there."""
         held = self._held_by_firmware()
         if held:
+            self._in_vain()
             self._verdict(HELD, held)
             self._hold(held)
             return
@@ -202,6 +215,7 @@ class Leader:
             self._verdict(decision.action, decision.why)
             await self._follow_up()
             return
+        self._in_vain()
         if decision.action in SAVES_FIRST:
             await self._conflict_kept(decision)
         else:
@@ -217,6 +231,7 @@ class Leader:
         return f"the other unit has older firmware ({theirs}, here {ours})"
 
     def _nothing_crosses(self, said: Said, decision: Decision) -> None:
+        self._in_vain()
         self._number = 0
         if said.role == messages.BACKUP:
             self._number = said.number
@@ -304,8 +319,9 @@ class Leader:
 
     # --- sending --------------------------------------------------------------------------------------------
     def _from(self, position: Position) -> None:
-        """The Backup has everything up to here."""
-        self._sent, self.acked = position, position.rev
+        """The Backup has everything up to here, and what comes next continues it."""
+        self._sent = position
+        self._has(position.rev)
 
     def _send_deltas(self, frames: tuple[bytes, ...], to: Position, bulk: bool = False) -> None:
         size = sum(map(len, frames))
