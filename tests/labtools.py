@@ -227,8 +227,8 @@ class Capture:
     """tcpdump on an interface of a host; `frames()` and `text()` read what it wrote, also while it runs.
 
     `interface="any"` on `sw` sees every port of the switch, also ones that are plugged in later. The first
-    2,048 octets of a packet are kept: each slot of tcpdump's ring has room for them all, and of 256 KiB only 32
-    would fit.
+    2,048 octets of a packet are kept: each slot of tcpdump's ring has room for them all, and of 256 KiB only
+    32 would fit.
     """
 
     def __init__(self, lab: Lab, host: str, interface: str = "lan", match: str = "") -> None:
