@@ -114,15 +114,18 @@ class End:
 
 class Line:
     """The session between two units. `cut_after`: octets, of both directions, after which it breaks;
-    `direct`: without the relay between, for measurements."""
+    `direct`: without the relay between, for measurements; `pace`: seconds for each 16 KiB on its way."""
 
-    def __init__(self, a: Unit, b: Unit, cut_after: int | None = None, direct: bool = False) -> None:
+    def __init__(
+        self, a: Unit, b: Unit, cut_after: int | None = None, direct: bool = False, pace: float = 0.0
+    ) -> None:
         self._direct = direct
         self.ends = (
             End(a, PeerHello(b.serial, "qx200", b.firmware)),
             End(b, PeerHello(a.serial, "qx200", a.firmware)),
         )
         self.left = cut_after
+        self.pace = pace
         self.octets = [0, 0]  # from a, from b
         self._tasks: list[asyncio.Task[None]] = []
         self._sockets: list[socket.socket] = []
@@ -155,7 +158,9 @@ class Line:
         loop = asyncio.get_running_loop()
         source, sink = self._sockets[way], self._sockets[1 - way]
         with suppress(OSError):
-            while octets := await loop.sock_recv(source, 1 << 16):
+            while octets := await loop.sock_recv(source, 1 << 14 if self.pace else 1 << 16):
+                if self.pace:
+                    await asyncio.sleep(self.pace)
                 if self.left is not None:
                     octets = octets[: self.left]
                     self.left -= len(octets)

@@ -18,6 +18,7 @@ from qx.errors import Refusal
 from qx.settings.lineage import Action
 from qx.settings.store import Store
 from qx.sync import messages
+from qx.sync.leader import BATCH, WINDOW
 from qx.sync.messages import Said
 from qx.sync.passing import PASSED
 from qx.sync.staging import digest_of
@@ -641,19 +642,49 @@ def test_two_changes_of_one_size_within_a_moment(tmp_path: Path) -> None:
     run(work, tmp_path)
 
 
-def test_many_commits_at_once_all_arrive(tmp_path: Path) -> None:
-    """R16: more than may be on its way; the rest waits in the log, and each commit is acknowledged."""
+@pytest.mark.parametrize("pace", [0.0, 0.002])
+def test_many_commits_at_once_all_arrive(tmp_path: Path, pace: float) -> None:
+    """R16: more than may be on its way; the rest waits in the log, each commit is acknowledged, and nothing
+    overtakes on a slow line."""
 
     async def work(a: Unit, b: Unit) -> None:
-        await joined(a, b)
+        a.sync.role(True)
+        b.sync.role(False)
+        await Line(a, b, pace=pace).join()
         await in_step(a, b)
         big = "x" * 60
         for number in range(80):
             changes = {f"extensions.{1000 + n}.name": f"{big[: n % 50]}{number % 7}" for n in range(400)}
             await a.commit(changes)  # type: ignore[arg-type]
+            if number % 20 == 19:
+                await a.commit({"mail.user": f"u{number}"})
         assert sum(map(len, a.store.log.frames(0))) > 2 << 20
         assert await a.sync.durable(a.store.position, 10.0)
         await in_step(a, b)
         assert b.store.log.fault(b.store.position) == ""
+        assert not b.sync._past.strikes
+
+    run(work, tmp_path)
+
+
+def test_no_more_is_on_its_way_than_memory_has_room_for(tmp_path: Path) -> None:
+    """R16: a Backup whose flash hangs: the log of the Master keeps what is beyond the window."""
+
+    async def work(a: Unit, b: Unit) -> None:
+        line = await joined(a, b)
+        await in_step(a, b)
+        hold = threading.Event()
+        held = asyncio.ensure_future(b.run_in_store(lambda _: hold.wait(30)))
+        frame = 0
+        for number in range(90):
+            changes = {f"extensions.{1000 + n}.name": f"{'x' * 40}{number % 7}" for n in range(400)}
+            frame = max(frame, len((await a.commit(changes)).frame))  # type: ignore[arg-type]
+        await asyncio.sleep(0.2)
+        assert WINDOW < line.octets[0] < WINDOW + BATCH + 2 * frame + 1000
+        assert a.sync.status()["lag"] == 90
+        hold.set()
+        await held
+        await in_step(a, b)
+        assert not b.sync._past.strikes
 
     run(work, tmp_path)
