@@ -80,6 +80,9 @@ class End:
     def made(self, transport: asyncio.BaseTransport) -> None:
         pass
 
+    def bad(self, error: Exception) -> None:
+        self.wire.abort(error)
+
     def heard(self, kind: int, body: Any) -> None:
         self.part.received(kind, body)
 

@@ -46,6 +46,9 @@ class Line:
     def made(self, transport: asyncio.BaseTransport) -> None:
         pass
 
+    def bad(self, error: Exception) -> None:
+        self.wire.abort(error)
+
     def heard(self, kind: int, body: Any) -> None:
         self.heard_kinds.append(kind)
         if self.up:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Voice data of a large installation costs little memory, and a change still crosses within a second."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from counts import count
+
+MOST = 64 << 20  # octets, with everything of Python, both stores' caches and this script in it
+
+SCRIPT = """
+import asyncio, re, sys, time
+from pathlib import Path
+from voice_bench import Unit, connect, until
+
+def resident():
+    text = Path("/proc/self/smaps_rollup").read_text()
+    return int(re.search(r"^Rss: *(\\d+)", text, re.M)[1]) * 1024
+
+async def main(folder, files, flat):
+    unit = Unit(folder / "a", "A")
+    for number in range(files):
+        where = unit.voice / ("flat" if flat else f"mailbox{number % 500:03}")
+        if number < 500:
+            where.mkdir(parents=True, exist_ok=True)
+        (where / f"recording-of-some-length-{number:06}.wav").write_bytes(b"%d" % number)
+    await unit.start()
+    most = 0
+    unit.part.role(True)
+    while unit.part.status()["files"] < files or unit.part._scans_done < unit.part._scans_due:
+        await asyncio.sleep(0.05)
+        most = max(most, resident())
+    if sys.argv[3] == "alone":
+        unit.part.reconcile()
+        while unit.part._scans_done < unit.part._scans_due:
+            await asyncio.sleep(0.05)
+            most = max(most, resident())
+        before = unit.part._rows.root
+        began = time.monotonic()
+        unit.write("flat/new.wav", b"new")
+        await until(lambda: unit.part._rows.root != before)
+        print(most, time.monotonic() - began)
+    await unit.stop()
+
+asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[4] == "flat"))
+"""
+
+
+def test_many_files_in_one_folder_or_in_many_stay_within_64_mb(tmp_path: Path) -> None:
+    """Issue 3: 50,000 files (in `make test` fewer): memory, and a change is seen within a second."""
+    files = count(3_000, 50_000)
+    folders = os.pathsep.join(path for path in sys.path if path)
+    for shape in ("flat", "many"):
+        folder = tmp_path / shape
+        said = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(folder), str(files), "alone", shape],
+            env={**os.environ, "PYTHONPATH": folders}, capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        print(shape, said)
+        assert int(said[0]) < MOST
+        assert float(said[1]) < 1.0
