@@ -49,7 +49,7 @@ class End:
         self.peer = PeerHello("other", "qx2000", "1.0.0")
         self.over_: asyncio.Event | None = None
 
-    async def start(self, end: socket.socket | None = None) -> None:
+    async def start(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self.over_ = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -87,6 +87,8 @@ class End:
         self.part.received(kind, body)
 
     def over(self, error: Exception | None) -> None:
+        if error:
+            print(error)
         self.part.ended()
         assert self.over_ is not None
         self.over_.set()
@@ -135,7 +137,9 @@ class Rsync:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         config = folder / "rsyncd.conf"
-        config.write_text(f"use chroot = no\n[voice]\npath = {self.tree}\nread only = no\nuid = root\ngid = root\n")
+        config.write_text(
+            f"use chroot = no\n[voice]\npath = {self.tree}\nread only = no\nuid = root\ngid = root\n"
+        )
         command = ["rsync", "--daemon", "--no-detach", f"--config={config}", f"--port={self._port}"]
         self._daemon = subprocess.Popen(command)
         time.sleep(0.5)
@@ -150,7 +154,9 @@ class Rsync:
         passed = time.perf_counter() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         octets = sum(
-            int(line.split(":")[1].replace(",", "")) for line in said.splitlines() if line.startswith("Total bytes")
+            int(line.split(":")[1].replace(",", ""))
+            for line in said.splitlines()
+            if line.startswith("Total bytes")
         )
         return passed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, octets
 
@@ -198,10 +204,24 @@ async def measure(folder: Path, files: int) -> None:
         for _ in range(ROUNDS):
             before, used, began = a.wire.octets_sent + a.wire.octets_received, own_cpu(), time.perf_counter()
             await settled(a)
-            figures.append((time.perf_counter() - began, own_cpu() - used, a.wire.octets_sent + a.wire.octets_received - before))
+            figures.append(
+                (
+                    time.perf_counter() - began,
+                    own_cpu() - used,
+                    a.wire.octets_sent + a.wire.octets_received - before,
+                )
+            )
         theirs = await asyncio.to_thread(rsync.run, tree)
-        row("nothing changed", f"{statistics.median(f[0] for f in figures) * 1e3:.0f} ms", f"{theirs[0] * 1e3:.0f} ms")
-        row("  CPU of the Master", f"{statistics.median(f[1] for f in figures) * 1e3:.0f} ms", f"{theirs[1] * 1e3:.0f} ms")
+        row(
+            "nothing changed",
+            f"{statistics.median(f[0] for f in figures) * 1e3:.0f} ms",
+            f"{theirs[0] * 1e3:.0f} ms",
+        )
+        row(
+            "  CPU of the Master",
+            f"{statistics.median(f[1] for f in figures) * 1e3:.0f} ms",
+            f"{theirs[1] * 1e3:.0f} ms",
+        )
         row("  octets both ways", f"{figures[0][2]}", f"{theirs[2]}")
 
         await changes(a, rsync, tree)
@@ -210,7 +230,9 @@ async def measure(folder: Path, files: int) -> None:
         left.close()
         await a.stop()
         child.wait(20)
-    same = subprocess.run(["diff", "-r", "-x", ".sync", "-x", ".trash", tree, Paths(folder / "b").voice], check=False)
+    same = subprocess.run(
+        ["diff", "-r", "-x", ".sync", "-x", ".trash", tree, Paths(folder / "b").voice], check=False
+    )
     row("the two trees are equal", str(not same.returncode))
 
 
@@ -246,7 +268,11 @@ async def changes(a: End, rsync: Rsync, tree: Path) -> None:
         assert a.part._rows.root != root
         theirs.append((await asyncio.to_thread(rsync.run, tree))[0])
         await asyncio.sleep(0.3)
-    row("10 new and 5 changed", f"{statistics.median(ours) * 1e3:.0f} ms", f"{statistics.median(theirs) * 1e3:.0f} ms")
+    row(
+        "10 new and 5 changed",
+        f"{statistics.median(ours) * 1e3:.0f} ms",
+        f"{statistics.median(theirs) * 1e3:.0f} ms",
+    )
     row("  worst; octets a turn", f"{max(ours) * 1e3:.0f} ms; {(a.wire.octets_sent - before) // ROUNDS}")
     await asyncio.sleep(2.5)
     before, root = a.wire.octets_sent + a.wire.octets_received, a.part._rows.root

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Voice data crosses from Master to Backup: new, changed, renamed, deleted; resumed, united (R5, R14 to R16)."""
+"""Voice data crosses from Master to Backup: new, changed, renamed, deleted; resumed, united (R5, R14-R16)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from counts import choices, count
 from voice_bench import Line, Unit, connect, disconnect, in_step, pair, run, some, until
 
+from counts import choices, count
 from qx.errors import Refusal
 from qx.sync.voice import messages
 from qx.sync.voice.messages import BLOBS
@@ -23,7 +23,7 @@ def content_octets(line: Line) -> int:
     return line.wire.octets_received
 
 
-# --- what crosses ---------------------------------------------------------------------------------------------
+# --- what crosses -----------------------------------------------------------------------------------------
 def test_a_first_copy_has_every_file(tmp_path: Path) -> None:
     """R14: contents, names, times; on both units every file is known as the other's."""
 
@@ -32,7 +32,7 @@ def test_a_first_copy_has_every_file(tmp_path: Path) -> None:
         files = some(random.Random(1), 300) | {"empty": b"", "a/b/c/d/e.wav": b"deep", "x": b"x" * 300_001}
         for name, octets in files.items():
             a.write(name, octets)
-        async with pair(tmp_path) as (a, b, _, line):
+        async with pair(tmp_path) as (a, b, _, _line):
             await in_step(a, b)
             assert b.files() == files
             for name in files:
@@ -102,7 +102,11 @@ def test_a_name_becomes_a_folder_and_a_folder_a_name(tmp_path: Path) -> None:
             for connected in (True, False):
                 if not connected:
                     await disconnect(one, two)
-                for old, new in (("one", "one/file"), ("two/file", "two")) if connected else (("one/file", "one"), ("two", "two/file")):
+                for old, new in (
+                    (("one", "one/file"), ("two/file", "two"))
+                    if connected
+                    else (("one/file", "one"), ("two", "two/file"))
+                ):
                     (a.voice / old).rename(a.voice / "aside")
                     if "/" in old:
                         (a.voice / old).parent.rmdir()
@@ -164,7 +168,7 @@ def test_the_same_without_hints_and_in_the_same_tick_of_the_clock(tmp_path: Path
             await in_step(a, b)
             assert a.part._scanner.watch is not None
             a.part._scanner.watch.close()
-            for n in range(count(5, 50)):
+            for _ in range(count(5, 50)):
                 a.write("f", b"1" * 1000)
                 a.part.closed("f")
                 await until(lambda: b.files().get("f") == b"1" * 1000)
@@ -178,7 +182,7 @@ def test_a_file_that_is_still_written_waits_until_it_is_closed(tmp_path: Path) -
     """A half recording does not cross again and again."""
 
     async def check() -> None:
-        async with pair(tmp_path) as (a, b, _, line):
+        async with pair(tmp_path) as (a, b, _, _line):
             await in_step(a, b)
             with (a.voice / "long.wav").open("wb", buffering=0) as file:
                 for _ in range(20):
@@ -216,7 +220,7 @@ def test_a_file_that_changes_while_it_is_given_is_offered_again(tmp_path: Path) 
     run(check())
 
 
-# --- cost -----------------------------------------------------------------------------------------------------
+# --- cost -------------------------------------------------------------------------------------------------
 def test_nothing_changed_costs_next_to_nothing(tmp_path: Path) -> None:
     """R15: at most 300 octets both ways for a full comparison."""
 
@@ -238,7 +242,7 @@ def test_nothing_changed_costs_next_to_nothing(tmp_path: Path) -> None:
     run(check())
 
 
-# --- interruptions --------------------------------------------------------------------------------------------
+# --- interruptions ----------------------------------------------------------------------------------------
 def test_an_interrupted_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """R16: by hash and offset, also after the Backup was started anew."""
 
@@ -334,7 +338,7 @@ def test_a_change_that_was_acknowledged_is_there_after_a_power_cut_of_the_backup
     run(check())
 
 
-# --- flush ------------------------------------------------------------------------------------------------------
+# --- flush ------------------------------------------------------------------------------------------------
 def test_flush_says_how_much_is_left(tmp_path: Path) -> None:
     """R8: a swap waits for voice data or says what keeps it."""
 
@@ -347,7 +351,7 @@ def test_flush_says_how_much_is_left(tmp_path: Path) -> None:
             await a.part.flush(0.01)
         b = await Unit(tmp_path / "b", "B").start()
         b.part.role(False)
-        one, two = await connect(a, b)
+        _, two = await connect(a, b)
         await a.part.flush(5)
         two.part = None  # type: ignore[assignment]
         two.up = False  # it hears nothing any more
@@ -376,7 +380,7 @@ def test_flush_takes_along_what_was_written_just_now(tmp_path: Path) -> None:
     run(check())
 
 
-# --- roles, union -------------------------------------------------------------------------------------------------
+# --- roles, union -----------------------------------------------------------------------------------------
 def test_after_a_swap_changes_cross_the_other_way(tmp_path: Path) -> None:
     """R8, R14: roles change while the session is up."""
 
@@ -420,14 +424,16 @@ def test_files_of_both_units_are_united_after_a_split(tmp_path: Path) -> None:
             await asyncio.sleep(0.5)
             b.part.role(False)
             one, two = await connect(a, b)
-            await until(lambda: a.files() == b.files() and len(b.files()) == 9, what=f"{a.files()}\n{b.files()}")
+            await until(
+                lambda: a.files() == b.files() and len(b.files()) == 9, what=f"{a.files()}\n{b.files()}"
+            )
             await in_step(a, b)
             files = a.files()
             kept = {n: o for n, o in files.items() if ".QX200-000002-" in n}
             assert sorted(kept.values()) == [b"changed", b"of b"]
             assert {n: o for n, o in files.items() if n not in kept} == {
-                "both": b"of a", "new a": b"1", "new b": b"2", "a changes": b"changed", "b changes": b"before",
-                "b deletes": b"before", "a deletes, b changes": b"changed",
+                "both": b"of a", "new a": b"1", "new b": b"2", "a changes": b"changed",
+                "b changes": b"before", "b deletes": b"before", "a deletes, b changes": b"changed",
             }  # fmt: skip
             for unit in (a, b):  # and it stays so
                 unit.part.reconcile()
@@ -500,7 +506,9 @@ def test_what_is_lost_or_spoilt_on_the_backup_is_fetched_again(tmp_path: Path) -
     run(check())
 
 
-@pytest.mark.parametrize(("master", "backup", "crosses"), [("1.0.0", "1.0.1", True), ("1.0.1", "1.0.0", False)])
+@pytest.mark.parametrize(
+    ("master", "backup", "crosses"), [("1.0.0", "1.0.1", True), ("1.0.1", "1.0.0", False)]
+)
 def test_nothing_crosses_from_newer_firmware_to_older(
     tmp_path: Path, master: str, backup: str, crosses: bool
 ) -> None:

@@ -123,7 +123,7 @@ def test_what_the_pbx_deletes_itself_and_what_moves_is_no_accident(tmp_path: Pat
 
 @pytest.mark.parametrize("how", ["missing", "another", "emptied"])
 def test_a_tree_that_is_not_there_deletes_nothing(tmp_path: Path, how: str) -> None:
-    """R14 (Unison's unmounted medium): the folder is gone, or another one is in its place; and it comes back."""
+    """R14 (Unison's unmounted medium): the folder is gone, or another is in its place; and it comes back."""
 
     async def check() -> None:
         async with pair(tmp_path) as (a, b, _, _line):
@@ -214,7 +214,7 @@ def test_sizes_at_the_limits_of_messages_and_credit(tmp_path: Path, size: int) -
     run(check())
 
 
-# --- flash that refuses ---------------------------------------------------------------------------------------
+# --- flash that refuses -----------------------------------------------------------------------------------
 class Refusing(Tree):
     """A tree on flash that refuses: the error comes from where the kernel gives it."""
 
@@ -283,7 +283,7 @@ def test_a_flush_that_failed_is_not_tried_again(tmp_path: Path, monkeypatch: pyt
         await b.start()
         a.part.role(True)
         b.part.role(False)
-        one, two = await connect(a, b)
+        await connect(a, b)
         await in_step(a, b)
         tree.code = errno.EIO
         before = tree.flushes

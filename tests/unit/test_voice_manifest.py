@@ -19,7 +19,7 @@ from qx.sync.voice.manifest import Intent, Manifest, State
 from qx.sync.voice.messages import Entry
 
 
-# --- naming -----------------------------------------------------------------------------------------------------
+# --- naming -----------------------------------------------------------------------------------------------
 def test_unique_names_sort_by_time_and_have_the_unit() -> None:
     """R14: of two units no two names are the same; the ULID is the specification's example."""
     assert naming.unique_name("QX200-000001", ".wav", 1469918176385, bytes(10)) == (
@@ -56,7 +56,10 @@ def test_a_kept_file_has_the_units_serial(path: bytes, kept: bytes) -> None:
     assert naming.kept_name(path, "QX-1", bytes(32)) == kept
 
 
-@given(st.binary(min_size=1, max_size=255).filter(lambda n: not naming.fault(n)), st.binary(min_size=32, max_size=32))
+@given(
+    st.binary(min_size=1, max_size=255).filter(lambda n: not naming.fault(n)),
+    st.binary(min_size=32, max_size=32),
+)
 @settings(max_examples=200, deadline=None)
 def test_a_kept_name_is_a_good_name_and_another(name: bytes, digest: bytes) -> None:
     """Also where the name is as long as a name can be; other content is kept beside, not over it."""
@@ -67,7 +70,7 @@ def test_a_kept_name_is_a_good_name_and_another(name: bytes, digest: bytes) -> N
     assert naming.kept_name(name, "QX200-000001", other) != kept
 
 
-# --- manifest ---------------------------------------------------------------------------------------------------
+# --- manifest ---------------------------------------------------------------------------------------------
 def entry(path: bytes, content: int) -> Entry:
     return Entry(path, content, content.to_bytes(32), 0)
 
@@ -84,9 +87,11 @@ def test_the_root_says_what_there_is_and_nothing_of_how_it_came(steps: list[tupl
     """Two manifests of the same files have the same root, counts and sums, whatever happened before."""
     import tempfile
 
-    with tempfile.TemporaryDirectory() as folder, opened(new(Path(folder) / "a")) as a, opened(
-        new(Path(folder) / "b")
-    ) as b:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        opened(new(Path(folder) / "a")) as a,
+        opened(new(Path(folder) / "b")) as b,
+    ):
         long, short = Manifest(a.database), Manifest(b.database)
         files: dict[bytes, int] = {}
         for path, what, content in steps:
@@ -167,7 +172,7 @@ def test_a_store_of_format_2_gets_an_empty_manifest(tmp_path: Path) -> None:
         assert Manifest(store.database).files == 1
 
 
-# --- watch ------------------------------------------------------------------------------------------------------
+# --- watch ------------------------------------------------------------------------------------------------
 def test_what_inotify_says_is_read_as_it_says_it() -> None:
     """inotify(7): several events in one read, names padded with zeros, a torn end."""
     event = watch._EVENT.pack(1, watch.CLOSE_WRITE, 0, 16) + b"name".ljust(16, b"\0")

@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from counts import SOAK, choices, count
 from crash_states import states
 from voice_bench import SETTLED, Files, Unit, connect, disconnect, in_step, run, until
 
+from counts import SOAK, choices, count
 from qx.sync.voice.tree import Tree
 
 
@@ -64,8 +64,18 @@ def database(unit: Unit) -> dict[str, bytes]:
 def test_a_cut_of_the_backup_at_any_instant_leaves_old_or_new(tmp_path: Path) -> None:
     """R16: every prefix of the file operations, with what was not flushed lost, torn, zeroed, or there; the
     database as of its last commit. Each file is one that the Master had; the next session brings the rest."""
-    before: Files = {"d/changed": b"one" * 50, "d/deleted": b"two" * 50, "moved": b"three" * 50, "kept": b"four"}
-    after: Files = {"d/changed": b"ONE!" * 50, "other/moved": b"three" * 50, "kept": b"four", "new": b"five" * 50}
+    before: Files = {
+        "d/changed": b"one" * 50,
+        "d/deleted": b"two" * 50,
+        "moved": b"three" * 50,
+        "kept": b"four",
+    }
+    after: Files = {
+        "d/changed": b"ONE!" * 50,
+        "other/moved": b"three" * 50,
+        "kept": b"four",
+        "new": b"five" * 50,
+    }
 
     async def record() -> tuple[Recorder, list[tuple[int, dict[str, bytes]]], dict[str, bytes]]:
         tree = Recorder(tmp_path / "b/data/qx/voice")

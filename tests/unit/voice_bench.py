@@ -191,10 +191,10 @@ def picture(*units: Unit) -> str:
     """For a test that failed."""
     lines: list[str] = []
     for unit in units:
-        s = unit.part._session
-        lines.append(f"{unit.serial} {unit.part.status()} {unit.told} scans {unit.part._scans_done}/{unit.part._scans_due}")
-        if s:
-            lines.append(f"   {s.number} {s.acked} {s.behind} {s.their_root.hex()[:8]} own {unit.part._rows.root.hex()[:8]} "
-                         f"jobs {len(s.jobs)} done {s.done} answers {list(s.answers)} sink {len(s.sink._incoming)}"
-                         f" tasks {[t.get_stack()[-1] if not t.done() else t for t in s.tasks]} locks {unit.part._busy} {unit.part._sinking}")
+        part, session = unit.part, unit.part._session
+        scans = f"looked {part._scans_done} of {part._scans_due}"
+        lines.append(f"{unit.serial}: {part.status()} {unit.told} {scans} {part._rows.root.hex()[:8]}")
+        if session:
+            told = f"{session.acked} of {session.number} acknowledged, {session.done} done"
+            lines.append(f"    {told}, {len(session.jobs)} wait, answers {list(session.answers)}")
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """voice: recordings, greetings, prompts and voicemail cross from Master to Backup (R14 to R16).
 
-`part` is the whole of it for the daemon. Below it: `naming` and `messages` are pure; `tree` has every operation
-on the files, `manifest` every one on the rows; `scan` and `watch` find out what changed, `source` gives what
-the other unit asks for, `sink` takes what it has, whole or not at all.
+`part` is the whole of it for the daemon. Below it: `naming` and `messages` are pure; `tree` has every
+operation on the files, `manifest` every one on the rows; `scan` and `watch` find out what changed, `source`
+gives what the other unit asks for, `compare` finds what differs, `sink` gathers it and `batch` makes it this
+unit's, whole or not at all.
 """

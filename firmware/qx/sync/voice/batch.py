@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""batch: makes files of the other unit this unit's, whole batches at a time, across a power cut at any instant.
+"""batch: makes files of the other unit this unit's, a batch at a time, across a power cut at any instant.
 
 Content is in staging. Then, each durable before the next: the content itself; the intents, which say which
 name is to be moved where; the names; the rows, with which the intents go. After a cut the intents are done
@@ -190,7 +190,7 @@ class Committer:
         return Entry(path, content.size, content.hash, content.mtime), content.key
 
 
-# --- in the store's thread --------------------------------------------------------------------------------------
+# --- in the store's thread ----------------------------------------------------------------------------
 def _share(manifest: Manifest, paths: list[bytes]) -> None:
     if paths:
         with manifest.moving() as move:

@@ -124,7 +124,8 @@ class Manifest:
         return [
             Row(*row)
             for row in self._db.rows(
-                f"SELECT {_COLUMNS} FROM voice_file WHERE folder = ? AND name > ?{upper} ORDER BY name LIMIT ?",
+                f"SELECT {_COLUMNS} FROM voice_file WHERE folder = ? AND name > ?{upper} "
+                "ORDER BY name LIMIT ?",
                 (folder, after, *bound, most),
             )
         ]
@@ -291,8 +292,10 @@ class Moving:
     def mark(self, path: bytes, state: State) -> None:
         """Another state among those that count."""
         folder, name = split(path)
-        self._db.execute("UPDATE voice_file SET state = ?, stat = x'' WHERE folder = ? AND name = ? AND state < 3",
-                         (int(state), folder, name))  # fmt: skip
+        self._db.execute(
+            "UPDATE voice_file SET state = ?, stat = x'' WHERE folder = ? AND name = ? AND state < 3",
+            (int(state), folder, name),
+        )
         self._add(folder, 0, 0, 0)
 
     def share(self, path: bytes) -> None:
@@ -306,8 +309,9 @@ class Moving:
         """Known deletions beyond the most that are kept are forgotten: those files come back then, which is
         the side to err on."""
         self._db.execute(
-            "DELETE FROM voice_file WHERE state = 3 AND state <> 0 AND (folder, name) IN (SELECT folder, name "
-            f"FROM voice_file WHERE state = 3 AND state <> 0 ORDER BY run DESC LIMIT -1 OFFSET {TOMBSTONES_MAX})"
+            "DELETE FROM voice_file WHERE state = 3 AND state <> 0 AND (folder, name) IN (SELECT folder, "
+            "name FROM voice_file WHERE state = 3 AND state <> 0 ORDER BY run DESC LIMIT -1 OFFSET ?)",
+            (TOMBSTONES_MAX,),
         )
 
     def finish(self, total: int) -> int:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """messages: what the two units say to each other about voice data: kinds, shapes, and who says which. Pure.
 
-M is the Master, B the Backup. Hashes are blake2b-256 of a file's content; a root is the manifest's (`manifest`).
+M is the Master, B the Backup. Hashes are blake2b-256 of a file's content; a root is the manifest's.
 
     STATE           M  number, root, files, octets           where I stand; asks for AT
     CHANGES         M  number, root, entries, gone           since the number before; `root` after them
@@ -9,13 +9,13 @@ M is the Master, B the Backup. Hashes are blake2b-256 of a file's content; a roo
     FOLDERS_WANTED  B  after                                 nil: from the first on
     FOLDERS         M  after, ((folder, sum), …), last       sorted
     ENTRIES_WANTED  B  folder, after
-    ENTRIES         M  folder, after, ((name, size, hash, mtime), …), last   size nil: deleted, and what it was
+    ENTRIES         M  folder, after, ((name, size, hash, mtime), …), last   size nil: deleted
     WANT            *  ((path, hash, offset, length), …)     parts of files
     BLOBS           *  ((hash, offset, data), …)             bulk
     LACKING         *  path, hash                            there is no such content any more
-    DOUBT           B  path                                  the content is not that of its hash: look again
+    DOUBT           B  path                                  the content is not of its hash: look again
     SURPLUS         B  entries                               files that you lack: take them
-    TAKEN           M  files taken                           the last SURPLUS is durable, as far as it could be
+    TAKEN           M  files taken                           the last SURPLUS is durable
     TROUBLE         B  text                                  why nothing is stored; empty: over
     HERE            B                                        I begin (anew): answer with STATE
 

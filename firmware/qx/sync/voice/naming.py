@@ -76,8 +76,8 @@ def unique_name(serial: str, suffix: str, now_ms: int, randomness: bytes) -> str
 
 
 def kept_name(path: bytes, serial: str, digest: bytes) -> bytes:
-    """Where a file goes whose name the other unit has with other content: the unit's serial and the begin of
-    the content's hash are added before the suffix. The same for the same content, so keeping twice is once."""
+    """Where a file goes whose name the other unit has with other content: the unit's serial and the begin
+    of the content's hash come before the suffix. The same for the same content: keeping twice is once."""
     folder, name = split(path)
     stem, dot, suffix = name.rpartition(b".")
     if not stem or len(suffix) > 16:

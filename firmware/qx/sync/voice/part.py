@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """part: voice data as the daemon has it: a Part of the session, over the tree data/qx/voice.
 
-All methods are of the loop and none waits for a disk: rows are read and written in the store's thread, files in
-threads of its own. Two tasks run as long as it is open or a session is up: one looks at the tree (hints, closed
-files, full comparisons), one does what the session brings. Which unit is the source is `role()`'s to say; a
-message that fits the other role is dropped, because roles change while messages are on their way.
+All methods are of the loop and none waits for a disk: rows are read and written in the store's thread, files
+in threads of its own. One task looks at the tree as long as it is open (hints, closed files, full
+comparisons), one does what the session brings as long as that is up. Which unit is the source is `role()`'s
+to say; a message that fits the other role is dropped, because roles change while messages are on their way.
 """
 
 from __future__ import annotations
@@ -169,8 +169,8 @@ class VoiceSync:
         self._tree.close()
 
     async def _adopt(self, *, by_force: bool) -> None:
-        """Compares the mark of the tree with the manifest's. A tree that has none while the manifest has files
-        is another one: it may be an unmounted medium, and nothing is to be concluded from it."""
+        """Compares the mark of the tree with the manifest's. A tree that has none while the manifest has
+        files is another one: it may be an unmounted medium, and nothing is to be concluded from it."""
         manifest = self._rows
         mark = await self._off(self._tree.open)
         if mark and mark == manifest.mark:
@@ -194,7 +194,7 @@ class VoiceSync:
 
     # --- threads --------------------------------------------------------------------------------------
     async def _off(self, work: Callable[[], T], /) -> T:
-        """In a thread, to its end: also where the waiting task is cancelled, the thread is not left behind."""
+        """In a thread, to its end: also where the waiting task is cancelled, no thread is left behind."""
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
             return await asyncio.shield(future)
@@ -328,7 +328,8 @@ class VoiceSync:
         moved = have[1] - first
         left = (goal[1] - have[1]) * passed / moved if moved > 0 and goal[1] > have[1] else None
         return {
-            "octets": min(have[1], goal[1]), "of": goal[1], "files": min(have[0], goal[0]), "of_files": goal[0],
+            "octets": min(have[1], goal[1]), "of": goal[1],
+            "files": min(have[0], goal[0]), "of_files": goal[0],
             "seconds_left": None if left is None else round(left, 1),
         }  # fmt: skip
 
@@ -589,7 +590,7 @@ class VoiceSync:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    # --- looking at the tree --------------------------------------------------------------------------------
+    # --- looking at the tree ---------------------------------------------------------------------------
     def _due(self) -> int:
         self._scans_due += 1
         self._wake.set()
@@ -699,7 +700,7 @@ class VoiceSync:
     def _purge(self) -> None:
         self._tree.purge(time.strftime("%Y%m%d", time.localtime(time.time() - TRASH_DAYS * 86400)))
 
-    # --- failures --------------------------------------------------------------------------------------------
+    # --- failures --------------------------------------------------------------------------------------
     def _failed(self, error: OSError | Refusal) -> None:
         """Told once. Without space it is tried again; a flash that fails is not believed until a restart."""
         code = error.errno if isinstance(error, OSError) else None

@@ -2,9 +2,9 @@
 """scan: brings the manifest to what the tree holds, and says what that changes for the other unit.
 
 Listings, reading and hashing are done in worker threads, rows in the store's thread, both in slices; nothing
-holds more than one folder's names. A row is written only after the content that it names is durable. What is
-not found counts as missing until all was looked at, and then has to pass the guard: a deletion that looks like
-an accident is held (R14).
+holds more than one folder's names. A row is written only after the content that it names is durable. What
+is not found counts as missing until all was looked at, and then has to pass the guard: a deletion that looks
+like an accident is held (R14).
 """
 
 from __future__ import annotations
@@ -268,8 +268,10 @@ class Scanner:
         if self.leading and self._accident(lost, files):
             await self._settle(declared)
             if not self.held:
-                self._told("warning", "Voice data: deletion held", f"{lost} of {files} files are gone at once; "
-                           "expected the PBX to delete them; held until confirmed or the files are back")  # fmt: skip
+                text = f"{lost} of {files} files are gone at once; expected the PBX to delete them"
+                self._told(
+                    "warning", "Voice data: deletion held", f"{text}; until confirmed or they are back"
+                )
             self.held = lost
             return self._tell()
         self._lost.append((time.monotonic(), lost))
@@ -298,9 +300,8 @@ class Scanner:
             there = await self._off(lambda part=part: {p for p in part if _is_there(self._tree, p)})
             for path in there:
                 self._look_again(path)
-            leading = self.leading
             self._gone += await self._in_manifest(
-                lambda m, part=part, there=there: _delete(m, part, there, leading)
+                lambda m, part=part, there=there: _delete(m, part, there, self.leading)
             )
             self._declared.difference_update(part)
             if len(self._gone) >= BATCH_FILES:
@@ -328,7 +329,7 @@ def _is_there(tree: Tree, path: bytes) -> bool:
     return found is not None and _is_file(found.st_mode)
 
 
-# --- in the store's thread ------------------------------------------------------------------------------------
+# --- in the store's thread ----------------------------------------------------------------------------
 def _differing(
     manifest: Manifest, folder: bytes, files: list[tuple[bytes, bytes]], after: bytes, last: bytes | None
 ) -> list[tuple[bytes, int, int]]:

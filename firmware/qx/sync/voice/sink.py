@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """sink: takes files of the other unit into staging, and hands whole batches on to be committed.
 
-Content is asked for by hash and offset, so an interrupted copy goes on where it stopped; at most CREDIT octets
-are asked for and not yet stored, so memory is bounded, however fast the other unit sends. While one batch is
-committed the next one is gathered.
+Content is asked for by hash and offset, so an interrupted copy goes on where it stopped; at most CREDIT
+octets are asked for and not yet stored, so memory is bounded, however fast the other unit sends. While one
+batch is committed the next one is gathered.
 """
 
 from __future__ import annotations
@@ -173,16 +173,13 @@ class Sink:
             entry = need.entry
             need.source = staging_name(entry.hash, self.in_use)
             stored, hasher = self._tree.hashed(need.source, entry.size)
-            if stored == entry.size and stored and hasher.digest() == entry.hash:
-                batch.written = True
-            elif not stored and self._made_here(need):
-                batch.written = True
-            else:
+            batch.written = True
+            whole = stored == entry.size and stored and hasher.digest() == entry.hash
+            if not whole and (stored or not self._made_here(need)):
                 if stored == entry.size:
                     self._tree.remove(need.source)
                     stored, hasher = 0, blake2b(digest_size=HASH_SIZE)
                 waiting.append(_Incoming(need, stored, hasher, stored > 0, stored, stored))
-                batch.written = True
                 continue
             self._tree.stamp(need.source, entry.mtime)
         return waiting

@@ -45,7 +45,7 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Listing:
-    """A folder at one moment. `stats` is the digest of all names and keys, empty while one of them is young."""
+    """A folder at one moment. `stats` is the digest of names and keys, empty while one of them is young."""
 
     folder: bytes
     files: list[tuple[bytes, bytes]] = field(
@@ -127,7 +127,7 @@ class Tree:
     def intact(self) -> None:
         """Raises Lost where the path leads to another folder than the one that is open, or to none."""
         try:
-            found = os.stat(self.root, follow_symlinks=False)
+            found = self.root.lstat()
         except OSError as error:
             raise Lost(f"{self.root}: {error.strerror}; expected the folder of voice data") from None
         if (found.st_dev, found.st_ino) != self._at:
@@ -177,8 +177,7 @@ class Tree:
                         names.append(entry.name)
                         changed = s.st_ctime_ns
                         keys.append(pack(s.st_ino, s.st_size, s.st_mtime_ns, changed))
-                        if changed > newest:
-                            newest = changed
+                        newest = changed if changed > newest else newest  # max() costs more
                     else:
                         name = os.fsencode(entry.name)
                         if folder or name not in RESERVED:
@@ -352,7 +351,7 @@ class Tree:
         """Name and size of what is gathered in staging; what has no business there is removed."""
         found: dict[bytes, int] = {}
         with self.folder(STAGING) as handle:
-            for name in os.listdir(handle):
+            for name in os.listdir(handle):  # noqa: PTH208 - below an open folder
                 entry = os.stat(name, dir_fd=handle, follow_symlinks=False)
                 bare = name.partition("-")[0]
                 if stat.S_ISREG(entry.st_mode) and len(bare) == 2 * HASH_SIZE:
@@ -364,7 +363,7 @@ class Tree:
     def purge(self, before: str) -> None:
         """Takes away the trash of the days before that one; of every day with "~"."""
         with self.folder(TRASH) as handle:
-            for name in os.listdir(handle):
+            for name in os.listdir(handle):  # noqa: PTH208 - below an open folder
                 if name < before:
                     _remove_all(name, handle)
 

@@ -17,7 +17,7 @@ from struct import Struct
 from .naming import RESERVED, joined
 from .tree import Tree
 
-# inotify(7)
+# As inotify(7) has them.
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x8, 0x40, 0x80, 0x100, 0x200
 ONLYDIR, OVERFLOW, IGNORED, ISDIR = 0x01000000, 0x4000, 0x8000, 0x40000000
 _MASK = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | ONLYDIR
@@ -51,7 +51,7 @@ def parse(octets: bytes) -> list[tuple[int, int, bytes]]:
 
 
 class Watch:
-    """`hint(hints)` is called on the loop. Raises OSError where the kernel gives none (too many instances)."""
+    """`hint(hints)` is called on the loop. Raises OSError where the kernel gives no instance."""
 
     def __init__(self, tree: Tree, hint: Callable[[Hints], None]) -> None:
         self._tree = tree
@@ -85,7 +85,9 @@ class Watch:
                 return
             code = ctypes.get_errno()
             if code in (errno.ENOSPC, errno.ENOMEM):
-                self.trouble = f"not all folders are watched: {os.strerror(code)}; changes in others wait for the interval"
+                self.trouble = (
+                    f"not all folders are watched ({os.strerror(code)}): others wait for the interval"
+                )
 
     def _ready(self) -> None:
         hints = Hints()
