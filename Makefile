@@ -168,8 +168,9 @@ sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer an
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz
-fuzz: $(OUT)/.test-packages ## fuzz the packet ladder (FUZZ_SECONDS=60)
+fuzz: $(OUT)/.test-packages $(VENV)/.ready ## fuzz the packet ladder (FUZZ_SECONDS=60), then frames, messages and keys
 	@mkdir -p $(OUT)/fuzz/packet; $(PYTHON) tests/fuzz/seed.py $(OUT)/fuzz/packet
 	@clang-14 -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
 	  -fno-sanitize-recover=all -fno-omit-frame-pointer -Icext tests/fuzz/fuzz_packet.c cext/packet.c cext/advert.c -o $(OUT)/fuzz/fuzz_packet
 	@$(OUT)/fuzz/fuzz_packet -max_total_time=$(FUZZ_SECONDS) -max_len=1200 -artifact_prefix=$(OUT)/fuzz/ $(OUT)/fuzz/packet
+	@QX_SOAK=1 $(PY) -m pytest --timeout=0 tests/fuzz
