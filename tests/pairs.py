@@ -6,10 +6,11 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
 
+import pluggy
 import pytest
 from board.lab.demo import Demo
 from board.lab.namespace import LabError
@@ -133,3 +134,30 @@ def default_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One pair at default timers for a whole file; each test finds and leaves it paired."""
     with pair("bp", tmp_path_factory.mktemp("pair")) as lab:
         yield lab
+
+
+# ── what a failure shows ──
+
+
+def _labs(item: pytest.Item) -> Iterator[Path]:
+    """Folders of the labs that a test had."""
+    arguments: dict[str, object] = getattr(item, "funcargs", {})
+    for value in arguments.values():
+        for one in value if isinstance(value, tuple) else (value,):  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(one, Lab):
+                yield one.folder
+            elif isinstance(one, Path):
+                yield one / "lab"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
+    """A failure shows the end of both units' logs. For conftest.py files to import."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for folder in _labs(item):
+            for log in sorted(folder.glob("[ab].log")):
+                report.sections.append((f"log of unit {log.stem}", log.read_text(errors="replace")[-4000:]))

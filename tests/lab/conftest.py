@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from board.lab.pair import Lab
 
-from pairs import default_pair
+from pairs import default_pair, pytest_runtest_makereport
 
-__all__ = ["default_pair"]
+__all__ = ["default_pair", "pytest_runtest_makereport"]
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from board.lab.pair import Lab
 
 from counts import SOAK
 from labtools import cold_boot, make_lab
-from pairs import ready
+from pairs import pytest_runtest_makereport, ready
+
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="module")
