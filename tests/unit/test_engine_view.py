@@ -3,22 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from _qx import ffi, lib
 from qx.control.render import status_text
-from qx.identity import read_identity
-from qx.paths import Paths
-from qx.provision import provision
 from qx.redundancy.engine import Engine, EngineView
-from qx.redundancy.role import Known, Role, Standing
-from qx.redundancy.status import status
-from qx.settings.store import Store
+from qx.redundancy.status import _vrrp
 
 
 @pytest.fixture
@@ -29,26 +22,17 @@ def view() -> EngineView:
     return engine.view()
 
 
-@pytest.fixture
-def shown(tmp_path: Path) -> Callable[[EngineView], dict[str, Any]]:
-    provision(tmp_path, model="qx200", serial="QX200-000001", lan="lan0")
-    paths = Paths(tmp_path)
-    identity = read_identity(paths)
-    store = Store(paths.settings_db, identity.model)
-
-    def show(view: EngineView) -> dict[str, Any]:
-        return status(Known(None), Standing(Role.STARTING), view, identity, 0.0, store, [])
-
-    return show
+def shown(view: EngineView) -> dict[str, Any]:
+    return {"vrrp": _vrrp(None, view)}
 
 
-def test_without_a_group_there_is_no_age(view: EngineView, shown: Callable[..., dict[str, Any]]) -> None:
+def test_without_a_group_there_is_no_age(view: EngineView) -> None:
     told = shown(view)
     assert told["vrrp"]["state_since_s"] is None
     assert "VRRP          initialize\n" in status_text(told) + "\n"
 
 
-def test_the_state_has_an_age(view: EngineView, shown: Callable[..., dict[str, Any]]) -> None:
+def test_the_state_has_an_age(view: EngineView) -> None:
     told = shown(replace(view, state_age=12.34567))
     assert told["vrrp"]["state_since_s"] == 12.346
     assert "VRRP          initialize for 12 s" in status_text(told)
