@@ -578,6 +578,7 @@ def test_who_waits_goes_on_waiting_while_the_backup_begins_anew(tmp_path: Path) 
     """SPEC "acknowledged": `qx sync now` on the Backup in the middle of a commit."""
 
     async def work(a: Unit, b: Unit) -> None:
+        history(a.store, 1)
         await joined(a, b)
         await in_step(a, b)
         for number in range(30):

@@ -166,7 +166,8 @@ class Leader:
                 _resolve(waiter, True)
 
     def _in_vain(self) -> None:
-        """Nobody is to wait for the Backup any more."""
+        """Nobody is to wait for the Backup any more, until deltas cross again."""
+        self._deltas = False
         for _, waiter in self._waiting:
             _resolve(waiter, False)
 
@@ -192,7 +193,7 @@ class Leader:
         if self._task is not None:
             self._task.cancel()
         self._task, self._kept = None, None
-        self.live, self._deltas, self.copying = False, False, None
+        self.live, self.copying = False, None
         self.acked = None
         self._on_way.clear()
         self._octets_on_way = 0
@@ -343,7 +344,6 @@ class Leader:
     def _hold(self, why: str, action: str = HELD) -> None:
         self.state = f"{action}: {why}"
         self.trouble = why
-        self._deltas = False
 
 
 def _decide(store: Store, said: Said) -> Decision:
