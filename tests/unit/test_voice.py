@@ -178,6 +178,29 @@ def test_the_same_without_hints_and_in_the_same_tick_of_the_clock(tmp_path: Path
     run(check())
 
 
+def test_a_young_file_is_read_a_second_time(tmp_path: Path) -> None:
+    """A change in the same tick of the clock leaves the key as it is: only reading again finds it."""
+
+    async def check() -> None:
+        async with pair(tmp_path) as (a, b, _, _line):
+            await in_step(a, b)
+            read: list[bytes] = []
+            content = a.tree.content
+
+            def noted(path: bytes, flush: bool = False, tries: int = 3) -> object:
+                read.append(path)
+                return content(path, flush, tries)
+
+            a.tree.content = noted  # type: ignore[method-assign,assignment]
+            a.write("f", b"1")
+            await until(lambda: b.files() == {"f": b"1"})
+            await until(lambda: read == [b"f", b"f"], 2.0)
+            await asyncio.sleep(0.3)
+            assert read == [b"f", b"f"]  # and then it has settled
+
+    run(check())
+
+
 def test_a_file_that_is_still_written_waits_until_it_is_closed(tmp_path: Path) -> None:
     """A half recording does not cross again and again."""
 

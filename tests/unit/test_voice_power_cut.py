@@ -12,7 +12,7 @@ from crash_states import states
 from voice_bench import SETTLED, Files, Unit, connect, disconnect, in_step, run, until
 
 from counts import SOAK, choices, count
-from qx.sync.voice.tree import Tree
+from qx.sync.voice.tree import Stopped, Tree
 
 
 class Recorder(Tree):
@@ -208,6 +208,40 @@ def test_a_master_never_publishes_what_a_cut_emptied(tmp_path: Path) -> None:
         await a.stop()
         await a.start()
         assert a.part._rows.row(b"f").state == 0  # type: ignore[union-attr] - a clean end
+        await a.stop()
+
+    run(check())
+
+
+def test_a_batch_that_was_begun_is_finished_at_the_next_start(tmp_path: Path) -> None:
+    """R16: its intents are durable before the first name moves, so no session is needed to finish it."""
+
+    class Cut(Recorder):
+        def rename(self, path: bytes, to: bytes) -> os.stat_result:
+            if path.startswith(b".sync/"):
+                raise Stopped  # nothing more happens on this unit
+            return super().rename(path, to)
+
+    async def check() -> None:
+        a = Unit(tmp_path / "a", "A")
+        b = Unit(tmp_path / "b", "B", tree=Cut(tmp_path / "b/data/qx/voice"))
+        await a.start()
+        await b.start()
+        a.part.role(True)
+        b.part.role(False)
+        one, two = await connect(a, b)
+        a.write("d/f", b"content")
+        await until(lambda: b.part._committer.dirty)
+        await disconnect(one, two)
+        await b.stop()
+        assert b.files() == {}
+        b.tree = Tree(b.voice, SETTLED)
+        await b.start()
+        assert b.files() == {"d/f": b"content"}
+        row = b.part._rows.row(b"d/f")
+        assert row is not None and row.state == 0 and row.shared
+        assert b.part._rows.intents() == []
+        await b.stop()
         await a.stop()
 
     run(check())

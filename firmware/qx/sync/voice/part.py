@@ -13,7 +13,6 @@ import asyncio
 import errno
 import secrets
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,6 +32,7 @@ from .compare import Comparison
 from .manifest import Manifest, State
 from .messages import Entry
 from .scan import Scanner, Told
+from .session import Session
 from .sink import Sink
 from .source import Source
 from .tree import Lost, Stopped, Tree
@@ -56,50 +56,6 @@ class RunInStore(Protocol):
     async def __call__(self, work: Callable[[Store], T], /) -> T: ...
 
 
-class _Session:
-    """What lasts as long as the session and the role in it."""
-
-    def __init__(self, channel: Channel, source: Source, sink: Sink) -> None:
-        self.channel, self.source, self.sink = channel, source, sink
-        self.jobs: deque[tuple[int, tuple[Any, ...]]] = deque()
-        self.wake = asyncio.Event()
-        self.answers: dict[int, asyncio.Future[tuple[Any, ...]]] = {}
-        self.over = False
-        self.tasks: list[asyncio.Task[None]] = []
-        # As Master:
-        self.number = 0  # of the last STATE or CHANGES
-        self.acked = 0
-        self.behind = False  # something was not told one by one: a comparison is due
-        self.their_root = b""
-        self.asked_root = b""  # when the last STATE was told
-        self.their_files = self.their_octets = 0
-        self.their_trouble = ""
-        self.began: tuple[float, int] = (0.0, 0)  # when the copy that is under way began, and what was there
-        # As Backup:
-        self.goal = (0, 0)  # files and octets of the Master
-        self.done = 0  # number that is durable here
-
-    def end(self) -> None:
-        self.over = True
-        self.source.end()
-        self.sink.end()
-        self.wake.set()
-        for answer in self.answers.values():
-            if not answer.done():
-                answer.set_exception(Ended("the session to the other unit is over"))
-                answer.exception()  # nobody may be waiting
-
-    async def ask(self, kind: int, body: tuple[Any, ...], answer: int) -> tuple[Any, ...]:
-        if self.over:
-            raise Ended("the session to the other unit is over")
-        future = self.answers[answer] = asyncio.get_running_loop().create_future()
-        self.channel.send(kind, body)
-        try:
-            return await future
-        finally:
-            self.answers.pop(answer, None)
-
-
 class VoiceSync:
     """`told(severity, name, description)` raises an event; it may be called from any thread."""
 
@@ -117,7 +73,7 @@ class VoiceSync:
         self._committer = Committer(self._tree, self._off, self._in_manifest)
         self._leading: bool | None = None
         self._channel: Channel | None = None
-        self._session: _Session | None = None
+        self._session: Session | None = None
         self._turned = False  # the role changed within this session
         self._hints = Hints()
         self._wake = asyncio.Event()
@@ -354,7 +310,7 @@ class VoiceSync:
         sink = Sink(
             channel, self._tree, self._off, self._in_manifest, self._committer, self._serial, self._busy
         )
-        session = self._session = _Session(channel, source, sink)
+        session = self._session = Session(channel, source, sink)
         session.tasks = [asyncio.ensure_future(source.run()), asyncio.ensure_future(self._work(session))]
         for task in session.tasks:
             self._background.add(task)
@@ -380,7 +336,7 @@ class VoiceSync:
             if not self._turned:  # what the unit asked for in its other role may still be on its way
                 raise
 
-    def _sort(self, session: _Session, kind: int, fields: tuple[Any, ...]) -> None:
+    def _sort(self, session: Session, kind: int, fields: tuple[Any, ...]) -> None:
         match kind:
             case messages.WANT:
                 session.source.asked(kind, fields)
@@ -393,7 +349,7 @@ class VoiceSync:
             case _:
                 self._from_master(session, kind, fields)
 
-    def _from_backup(self, session: _Session, kind: int, fields: tuple[Any, ...]) -> None:
+    def _from_backup(self, session: Session, kind: int, fields: tuple[Any, ...]) -> None:
         match kind:
             case messages.AT:
                 self._acknowledged(session, *fields)
@@ -410,7 +366,7 @@ class VoiceSync:
             case _:
                 pass  # of the other role
 
-    def _from_master(self, session: _Session, kind: int, fields: tuple[Any, ...]) -> None:
+    def _from_master(self, session: Session, kind: int, fields: tuple[Any, ...]) -> None:
         match kind:
             case messages.STATE | messages.CHANGES:
                 self._job(session, kind, fields)
@@ -422,13 +378,13 @@ class VoiceSync:
             case _:
                 pass  # of the other role
 
-    def _job(self, session: _Session, kind: int, fields: tuple[Any, ...]) -> None:
+    def _job(self, session: Session, kind: int, fields: tuple[Any, ...]) -> None:
         if len(session.jobs) >= JOBS_MAX:
             raise BadMessage(f"voice: more than {JOBS_MAX} messages that wait; expected at most {WINDOW}")
         session.jobs.append((kind, fields))
         session.wake.set()
 
-    async def _work(self, session: _Session) -> None:
+    async def _work(self, session: Session) -> None:
         """Does what the other unit brings, in its order."""
         async with self._sinking:
             while not session.over:
@@ -454,7 +410,7 @@ class VoiceSync:
                     self._later(RETRY, session)
             await session.sink.abandon()
 
-    def _later(self, seconds: float, session: _Session) -> None:
+    def _later(self, seconds: float, session: Session) -> None:
         """The Backup says again where it stands, so that the Master begins anew."""
 
         def again() -> None:
@@ -463,7 +419,7 @@ class VoiceSync:
 
         asyncio.get_running_loop().call_later(seconds, again)
 
-    async def _do(self, session: _Session, kind: int, fields: tuple[Any, ...]) -> None:
+    async def _do(self, session: Session, kind: int, fields: tuple[Any, ...]) -> None:
         if self._fatal:
             raise Refusal(self._fatal)
         if self._foreign and not self._leading:
@@ -495,7 +451,7 @@ class VoiceSync:
         if self._rows.root == root:
             await self._equal()
 
-    async def _compare(self, session: _Session, root: bytes) -> None:
+    async def _compare(self, session: Session, root: bytes) -> None:
         while self._scans_done < self._scans_due and not session.over:  # what is here is to be known first
             await asyncio.sleep(0.01)
         session.began = (asyncio.get_running_loop().time(), self._rows.octets)
@@ -525,7 +481,7 @@ class VoiceSync:
         while await self._in_manifest(lambda m: m.all_shared(128) if m.fresh() else 0):
             pass
 
-    def _tell_at(self, session: _Session) -> None:
+    def _tell_at(self, session: Session) -> None:
         rows = self._rows
         session.channel.send(messages.AT, (session.done, rows.root, rows.files, rows.octets))
 
@@ -551,7 +507,7 @@ class VoiceSync:
         root = bytes(messages.HASH_SIZE) if more else self._rows.root
         session.channel.send(messages.CHANGES, (session.number, root, tuple(entries), tuple(gone)))
 
-    def _acknowledged(self, session: _Session, number: int, root: bytes, files: int, octets: int) -> None:
+    def _acknowledged(self, session: Session, number: int, root: bytes, files: int, octets: int) -> None:
         if number > session.number:
             raise BadMessage(f"voice: acknowledged {number}; expected at most {session.number}")
         begun = not session.their_root
