@@ -168,8 +168,10 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.octets_received += len(data)
         self.last_heard = asyncio.get_running_loop().time()
+        if self._deaf:
+            return
         try:
-            for kind, body in self._reader.feed(b"" if self._deaf else data):
+            for kind, body in self._reader.feed(data):
                 if self._closing:
                     return
                 self._listener.heard(kind, body)
