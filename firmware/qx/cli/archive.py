@@ -16,7 +16,7 @@ from ..errors import Refusal, WrongUsage
 from ..identity import read_identity
 from . import output
 from .arguments import Arguments, read
-from .either import SET_WAIT, WHO, either
+from .either import FORCE, SET_WAIT, by, commit, either
 
 OPTIONS = {"passphrase-file": True}
 FILE_MAX = 4 << 20  # octets read; the format's own limit is below
@@ -54,16 +54,19 @@ def written(name: str, answer: dict[str, Any], as_json: bool) -> int:
 
 
 def run_restore(argv: list[str]) -> int:
-    arguments = read(argv, OPTIONS, count=(1, 1))
+    arguments = read(argv, {**OPTIONS, **FORCE}, count=(1, 1))
     name = arguments.positional[0]
     passphrase = passphrase_of(arguments, taken=name == "-")
     octets = _read(name, "a configuration backup")
     answer: dict[str, Any] = either(
         arguments.paths,
         lambda: client.call(
-            arguments.paths, "restore", {"archive": octets, "passphrase": passphrase, "who": WHO}, SET_WAIT
+            arguments.paths,
+            "restore",
+            {"archive": octets, "passphrase": passphrase, **by(arguments)},
+            SET_WAIT,
         ),
-        lambda operations, store: _restored(operations, store, octets, passphrase),
+        lambda operations, store: _restored(arguments, operations, store, octets, passphrase),
     )
     if arguments.json:
         output.json(answer)
@@ -75,9 +78,11 @@ def run_restore(argv: list[str]) -> int:
     return 0
 
 
-def _restored(operations: Any, store: Any, octets: bytes, passphrase: str) -> dict[str, Any]:
+def _restored(
+    arguments: Arguments, operations: Any, store: Any, octets: bytes, passphrase: str
+) -> dict[str, Any]:
     found = operations.restoring(store, octets, passphrase)
-    answer = operations.committed(store, found.changes, WHO, "restore", new_history=True)
+    answer = commit(arguments, store, found.changes, "restore", new_history=True)
     return {**answer, "kept": found.kept, "missing": found.missing}
 
 

@@ -11,7 +11,7 @@ from ..errors import WrongUsage
 from . import output
 from .archive import passphrase_of, written
 from .arguments import Arguments, read
-from .either import SET_WAIT, WHO, either
+from .either import FORCE, SET_WAIT, by, commit, either
 from .settings import told
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..sync.conflicts import Conflicts
 
 T = TypeVar("T")
-OPTIONS = {"passphrase-file": True}
+OPTIONS = {"passphrase-file": True, **FORCE}
 
 
 def run(argv: list[str]) -> int:
@@ -93,17 +93,17 @@ def _export(arguments: Arguments, rest: list[str]) -> int:
 def _merge(arguments: Arguments, rest: list[str]) -> int:
     number, paths = _number(rest[0]), rest[1:]
     answer = _asked(
-        arguments, "conflict_merge", {"number": number, "paths": paths, "who": WHO},
-        lambda o, store, kept: _merged(o, store, kept, number, paths),
+        arguments, "conflict_merge", {"number": number, "paths": paths, **by(arguments)},
+        lambda o, store, kept: _merged(arguments, o, store, kept, number, paths),
     )  # fmt: skip
     return told(answer, arguments.json)
 
 
-def _merged(operations: Any, store: Store, kept: Conflicts, number: int, paths: list[str]) -> dict[str, Any]:
-    from ..control.store_operations import committed, differing  # noqa: PLC0415 - see `either`
-
+def _merged(
+    arguments: Arguments, operations: Any, store: Store, kept: Conflicts, number: int, paths: list[str]
+) -> dict[str, Any]:
     changes = operations.merging(store, kept.read(number), paths)
-    return committed(store, differing(store, changes), WHO, f"merge conflict {number}")
+    return commit(arguments, store, changes, f"merge conflict {number}")
 
 
 def _drop(arguments: Arguments, rest: list[str]) -> int:

@@ -12,9 +12,14 @@ from ..paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..settings.store import Store
+    from ..settings.values import Plain
+    from .arguments import Arguments
 
 WHO = "command line"
+FORCE = {"force": False}  # the option of every command that commits
 SET_WAIT = 30.0  # seconds; flash may be slow
 START_WAIT = 5.0  # seconds for a daemon that is starting: it has the store and not yet its socket
 
@@ -47,3 +52,17 @@ def either(paths: Paths, ask: Callable[[], T], do: Callable[[Any, Store], T]) ->
             return ask()
         except NoDaemon:
             continue
+
+
+def commit(
+    arguments: Arguments, store: Store, changes: Mapping[str, Plain], what: str, *, new_history: bool = False
+) -> dict[str, Any]:
+    """The commit of a `do`: see `offline.committed`."""
+    from .offline import committed  # noqa: PLC0415 - see above
+
+    return committed(arguments, store, changes, what, new_history=new_history)
+
+
+def by(arguments: Arguments) -> dict[str, Any]:
+    """What the operation of every command that commits is told: who it is, and whether it is forced."""
+    return {"who": WHO, "force": "force" in arguments}

@@ -9,7 +9,7 @@ from ..control import client
 from ..errors import WrongUsage
 from . import output
 from .arguments import read
-from .either import SET_WAIT, WHO, either
+from .either import FORCE, SET_WAIT, by, commit, either
 from .settings import told
 
 
@@ -52,14 +52,12 @@ def run_diff(argv: list[str]) -> int:
 
 
 def run_revert(argv: list[str]) -> int:
-    arguments = read(argv, count=(1, 1))
+    arguments = read(argv, FORCE, count=(1, 1))
     rev = _number(arguments.positional[0], arguments.positional[0])
     answer: dict[str, Any] = either(
         arguments.paths,
-        lambda: client.call(arguments.paths, "revert", {"revision": rev, "who": WHO}, SET_WAIT),
-        lambda operations, store: operations.committed(
-            store, operations.reverting(store, rev), WHO, f"revert {rev}"
-        ),
+        lambda: client.call(arguments.paths, "revert", {"revision": rev, **by(arguments)}, SET_WAIT),
+        lambda operations, store: commit(arguments, store, operations.reverting(store, rev), f"revert {rev}"),
     )
     return told(answer, arguments.json)
 

@@ -9,7 +9,7 @@ from ..control import client
 from ..errors import WrongUsage
 from . import output
 from .arguments import read
-from .either import SET_WAIT, WHO, either
+from .either import FORCE, SET_WAIT, by, commit, either
 
 
 def run_get(argv: list[str]) -> int:
@@ -30,7 +30,7 @@ def run_get(argv: list[str]) -> int:
 
 
 def run_set(argv: list[str]) -> int:
-    arguments = read(argv, count=(1, None))
+    arguments = read(argv, FORCE, count=(1, None))
     changes: dict[str, str] = {}
     for word in arguments.positional:
         path, equals, value = word.partition("=")
@@ -41,21 +41,19 @@ def run_set(argv: list[str]) -> int:
         changes[path] = value
     answer: dict[str, Any] = either(
         arguments.paths,
-        lambda: client.call(arguments.paths, "set", {"changes": changes, "who": WHO}, SET_WAIT),
-        lambda operations, store: operations.committed(store, operations.setting(store, changes), WHO, "set"),
+        lambda: client.call(arguments.paths, "set", {"changes": changes, **by(arguments)}, SET_WAIT),
+        lambda operations, store: commit(arguments, store, operations.setting(store, changes), "set"),
     )
     return told(answer, arguments.json)
 
 
 def run_unset(argv: list[str]) -> int:
-    arguments = read(argv, count=(1, None))
+    arguments = read(argv, FORCE, count=(1, None))
     paths = arguments.positional
     answer: dict[str, Any] = either(
         arguments.paths,
-        lambda: client.call(arguments.paths, "unset", {"paths": paths, "who": WHO}, SET_WAIT),
-        lambda operations, store: operations.committed(
-            store, operations.unsetting(store, paths), WHO, "unset"
-        ),
+        lambda: client.call(arguments.paths, "unset", {"paths": paths, **by(arguments)}, SET_WAIT),
+        lambda operations, store: commit(arguments, store, operations.unsetting(store, paths), "unset"),
     )
     return told(answer, arguments.json)
 

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from ..errors import Refusal
 from ..events.log import Event
 from ..settings.store import Store
+from . import conflict_operations
 from .store_operations import (
     Changes,
     backed_up,
@@ -140,6 +141,23 @@ async def mode(unit: Unit, arguments: dict[str, Any]) -> str:
     return wanted
 
 
+async def sync(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
+    """Result: the `sync` of `status`."""
+    return unit.status()["sync"]
+
+
+async def sync_now(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
+    """Starts a full comparison with the other unit. Result: as `sync`."""
+    unit.reconcile()
+    return unit.status()["sync"]
+
+
+async def sync_allow_deletion(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
+    """Lets a deletion of many voice files that was held cross (R14). Result: as `sync`."""
+    unit.allow_deletion()
+    return unit.status()["sync"]
+
+
 async def licence(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
     """Result: `Keyring.plain()`; nothing in it is secret."""
     return unit.licence()
@@ -151,6 +169,54 @@ async def licence_install(unit: Unit, arguments: dict[str, Any]) -> dict[str, An
     if not isinstance(key, str):
         raise Refusal("key: expected a text")
     return await asyncio.shield(unit.install_licence(key))
+
+
+async def licence_confirm(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
+    """Somebody on this unit confirms a changed certificate. Result: {confirmed}: did one wait?"""
+    return {"confirmed": await asyncio.shield(unit.confirm_certificate())}
+
+
+async def conflict_list(unit: Unit, _arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """Result: see `conflict_operations.listed`."""
+    return await unit.run_in_store(lambda _: conflict_operations.listed(unit.conflicts))
+
+
+async def conflict_show(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: number. Result: see `conflict_operations.shown`."""
+    number = _count(arguments, "number") or 0
+    return await unit.run_in_store(lambda store: conflict_operations.shown(store, unit.conflicts, number))
+
+
+async def conflict_diff(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """args: number. Result: see `conflict_operations.difference`."""
+    number = _count(arguments, "number") or 0
+    return await unit.run_in_store(
+        lambda store: conflict_operations.difference(store, unit.conflicts, number)
+    )
+
+
+async def conflict_export(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: number; passphrase. Result: see `conflict_operations.exported`."""
+    number, passphrase = _count(arguments, "number") or 0, _text(arguments, "passphrase")
+    return await unit.run_in_store(
+        lambda store: conflict_operations.exported(store, unit.conflicts, number, passphrase)
+    )
+
+
+async def conflict_merge(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: number; paths; who; force. Result: see `committed`."""
+    number, paths = _count(arguments, "number") or 0, _texts(arguments, "paths")
+
+    def changes(store: Store) -> Changes:
+        return conflict_operations.merging(store, unit.conflicts.read(number), paths)
+
+    return await _write(unit, changes, arguments, f"merge conflict {number}")
+
+
+async def conflict_drop(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: number. Result: {dropped}."""
+    number = _count(arguments, "number") or 0
+    return await unit.run_in_store(lambda _: conflict_operations.dropped(unit.conflicts, number))
 
 
 async def events(
@@ -210,6 +276,16 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "mode": mode,
     "licence": licence,
     "licence_install": licence_install,
+    "licence_confirm": licence_confirm,
+    "sync": sync,
+    "sync_now": sync_now,
+    "sync_allow_deletion": sync_allow_deletion,
+    "conflict_list": conflict_list,
+    "conflict_show": conflict_show,
+    "conflict_diff": conflict_diff,
+    "conflict_export": conflict_export,
+    "conflict_merge": conflict_merge,
+    "conflict_drop": conflict_drop,
     "events": events,
 }
 

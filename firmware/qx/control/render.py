@@ -39,7 +39,7 @@ def status_text(status: dict[str, Any]) -> str:
         ("peer", _peer(status.get("peer") or {})),
         ("sync", _sync(status.get("sync") or {})),
         ("applications", ", ".join(_item(item) for item in status.get("applications") or ()) or "none"),
-        ("licence", _item(status.get("licence"))),
+        ("licence", _licence(status.get("licence") or {})),
         *(("mismatch", _item(item)) for item in status.get("mismatches") or ()),
     ]
     return "\n".join(
@@ -65,6 +65,12 @@ def _peer(peer: dict[str, Any]) -> str:
     return ", ".join([f"{state}{mode}", *known])
 
 
+def _licence(licence: dict[str, Any]) -> str:
+    if licence.get("redundancy"):
+        return f"{', '.join(licence.get('features') or ())}; paired with {licence.get('peer')}"
+    return str(licence.get("why") or "")
+
+
 def _sync(sync: dict[str, Any]) -> str:
     if sync.get("revision") is None:
         return ""
@@ -73,6 +79,38 @@ def _sync(sync: dict[str, Any]) -> str:
     parts += [f"peer {peer}"] if peer is not None else []
     parts += [f"{duration(age)} old"] if age is not None else []
     return ", ".join(parts)
+
+
+def sync_text(sync: dict[str, Any]) -> str:
+    """Settings and voice data, a line each, and the progress of a long copy."""
+    voice = sync.get("voice") or {}
+    files = f"{voice.get('files', '?')} files, {size(voice.get('octets') or 0)}"
+    rows = [
+        ("settings", ", ".join(part for part in (str(sync.get("state") or ""), _sync(sync)) if part)),
+        ("", _progress(sync.get("progress"))),
+        ("", sync.get("trouble")),
+        ("voice data", ", ".join(part for part in (str(voice.get("state") or ""), files) if part)),
+        ("", _progress(voice.get("progress"))),
+        ("", f"{voice['held']} deletions are held (qx sync allow-deletion)" if voice.get("held") else ""),
+        ("", voice.get("trouble")),
+    ]
+    return "\n".join(f"{name:<13} {value}" for name, value in rows if value not in (None, ""))
+
+
+def _progress(progress: dict[str, Any] | None) -> str:
+    if not progress:
+        return ""
+    left = progress.get("seconds_left")
+    done = f"{size(progress['octets'])} of {size(progress['of'])}"
+    return f"{done}, {duration(left)} left" if left is not None else done
+
+
+def size(octets: float) -> str:
+    """12 octets, 1.2 kB, 35 MB: in powers of ten, two digits are enough to judge by."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if octets >= factor:
+            return f"{octets / factor:.{1 if octets < 10 * factor else 0}f} {unit}"
+    return f"{octets:.0f} octets"
 
 
 def _item(item: Any) -> str:

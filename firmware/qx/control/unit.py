@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from ..events.log import EventLog
 from ..settings.store import Store
 from ..settings.values import Plain
+from ..sync.conflicts import Conflicts
 
 T = TypeVar("T")
 
@@ -45,6 +46,23 @@ class Unit(Protocol):
         these changes now: a Backup's settings are read-only (R19), pair parameters change through the Master
         and while the peer is there, unless `forced` (R13). A refusal to take into use is an answer to the
         user (the commit stands); it says what is stored and not in use, and why."""
+        ...
+
+    async def confirm_certificate(self) -> bool:
+        """Somebody on this unit confirms a changed certificate (R17); false where none waits."""
+        ...
+
+    @property
+    def conflicts(self) -> Conflicts:
+        """What this unit had to give up for the other's settings; read and dropped in the store's thread."""
+        ...
+
+    def reconcile(self) -> None:
+        """Starts a full comparison with the other unit; never waits. Refusal where there is none."""
+        ...
+
+    def allow_deletion(self) -> None:
+        """Lets a held deletion of voice files cross (R14). Refusal where none is held."""
         ...
 
     async def swap(self) -> str:

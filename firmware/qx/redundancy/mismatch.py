@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,11 +64,18 @@ def by_advertisement(plan: Plan, view: EngineView) -> list[Mismatch]:
             return []
 
 
-def mismatches(plan: Plan, view: EngineView) -> list[Mismatch]:
-    """All that is known of the peer, in the order of their weight. Of a peer that fell silent only its
-    addresses count on: a unit that was never given them does not serve in its place."""
+def mismatches(plan: Plan, view: EngineView, authenticated: Iterable[tuple[str, str, str]]) -> list[Mismatch]:
+    """All that is known of the peer, in the order of their weight: first what the session's hello shows, then
+    the engine's, which nobody has authenticated. Of a peer that fell silent only its addresses count on: a
+    unit that was never given them does not serve in its place."""
     if not plan.group:
         return []
+    found = [Mismatch(*one) for one in authenticated]
+    named = {mismatch.parameter for mismatch in found}
+    return found + [m for m in _unauthenticated(plan, view) if m.parameter not in named]
+
+
+def _unauthenticated(plan: Plan, view: EngineView) -> list[Mismatch]:
     if view.hello is None:
         return by_advertisement(plan, view)
     found = by_hello(plan, view.hello)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""permit: which settings may be changed on this unit now (R13, R19). Pure."""
+"""permit: which settings may be changed on this unit now (R13, R19). Pure, and light to import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..settings.schema import Scope
-from .role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +14,7 @@ class Seat:
     """How the unit stands when settings are to be changed. `paired`: it has met its peer and pinned it.
     `peer_follows`: the session is up, and the Backup takes what is set."""
 
-    role: Role
+    role: str  # as `qx status` names it
     member: bool
     paired: bool
     peer_follows: bool
@@ -35,13 +34,13 @@ def _shared(path: str, scope: Scope, seat: Seat, forced: bool) -> str:
     """A setting that both units have."""
     if not seat.member or not seat.paired:
         return ""  # a unit alone, or one of a pair to be: what is set here crosses at the first pairing
-    if seat.role == Role.BACKUP or (seat.role != Role.MASTER and scope != "pair"):
+    if seat.role == "backup" or (seat.role != "master" and scope != "pair"):
         return f"{path}: read-only on a unit in role {seat.role}; set it on the Master"
     if scope == "pair" and not seat.peer_follows and not forced:
         return (
             f"{path}: a parameter of the pair, and the other unit is away; expected both units up, "
             "or `--force` to change it on this one alone"
         )
-    if scope == "pair" and seat.role != Role.MASTER and not forced:
+    if scope == "pair" and seat.role != "master" and not forced:
         return f"{path}: a parameter of the pair; set it on the Master, or with `--force` on this unit alone"
     return ""

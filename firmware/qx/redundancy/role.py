@@ -47,6 +47,8 @@ class Known:
     joined: Join = Join(False)  # noqa: RUF009 - it is frozen
     conflicts: tuple[Conflict, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
+    unpaired: str = ""  # why the authenticated peer and this unit are no pair (R5)
+    copying: bool = False  # it has met its peer and not finished the first copy of its state
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,8 @@ def _listening(known: Known, view: EngineView) -> Standing:
             return Standing(Role.FAULT, why=str(mismatch))
     if view.block == Block.CONFLICT and known.conflicts:
         return Standing(Role.FAULT, why=str(known.conflicts[-1]))
-    why = ""
-    if not fit(known):
-        differing = next(m for m in known.mismatches if m.parameter.startswith("network."))
-        why = f"does not take over: {differing}"
-    return Standing(Role.BACKUP, "active", why)
+    unfit = _unfit(known)
+    return Standing(Role.BACKUP, "active", f"does not take over: {unfit}" if unfit else "")
 
 
 def standing(known: Known, view: EngineView) -> Standing:
@@ -108,6 +107,8 @@ def standing(known: Known, view: EngineView) -> Standing:
         return Standing(Role.FAULT, why=str(own))
     if not view.link:
         return Standing(Role.FAULT, why="the LAN port has no link")
+    if known.unpaired:
+        return Standing(Role.FAULT, why=known.unpaired)
     if known.plan.passive:
         return Standing(Role.BACKUP, "passive")
     if view.state == State.BACKUP:
@@ -115,7 +116,16 @@ def standing(known: Known, view: EngineView) -> Standing:
     return Standing(Role.STARTING)
 
 
+def _unfit(known: Known) -> str:
+    if known.unpaired:
+        return known.unpaired
+    for mismatch in known.mismatches:
+        if mismatch.parameter in ("network.lan.address", "network.wan.address"):
+            return str(mismatch)
+    return "its first copy of the Master's state is not finished" if known.copying else ""
+
+
 def fit(known: Known) -> bool:
     """Would this unit serve what the peer serves? A second unit that still has factory addresses would not:
-    it does not take over before it has the Master's (R5)."""
-    return not any(m.parameter in ("network.lan.address", "network.wan.address") for m in known.mismatches)
+    it does not take over before it has the Master's, nor does a unit that is no pair with the peer (R5)."""
+    return not _unfit(known)

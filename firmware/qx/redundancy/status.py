@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import __version__ as FIRMWARE
 from ..identity import Identity
-from ..settings.store import Store
 from ..settings.values import centiseconds_text
 from .engine import EngineView, Hello, State
 from .mismatch import SEEN
@@ -68,7 +67,7 @@ def status(
     view: EngineView,
     identity: Identity,
     since: float,
-    store: Store,
+    partner: dict[str, Any],
     applications: list[dict[str, Any]],
     licence: dict[str, Any],
 ) -> dict[str, Any]:
@@ -86,8 +85,8 @@ def status(
         "virtual_ip": str(plan.virtual_ip) if plan and plan.group else None,
         "service_addresses": holding,
         "vrrp": _vrrp(plan, view),
-        "peer": _peer(view.hello),
-        "sync": {"history": None, "revision": store.revision, "peer_revision": None, "age_s": None},
+        "peer": {**_peer(view.hello), "session": partner["session"]},
+        "sync": partner["sync"],
         "applications": applications,
         "licence": {name: licence[name] for name in ("redundancy", "why", "features", "peer")},
         "mismatches": [mismatch.plain() for mismatch in known.mismatches],

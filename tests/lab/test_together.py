@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pair with its session: first pairing, settings that cross, a read-only Backup, pair parameters,
+swaps that lose nothing, a healed split (R5, R8, R10, R13, R16, R19)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board.lab.demo import Demo
+from board.lab.network import UNITS
+from board.lab.pair import Lab
+
+from counts import bound, count
+from holders import Holders
+from labtools import becomes, make_lab, other, paired, qx, wait_for
+from pairs import DEFAULT, QUICK, events, outage, pair, probing, ready, refused, restarted
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with pair("tg", tmp_path_factory.mktemp("together"), QUICK) as lab:
+        yield lab
+
+
+@pytest.fixture
+def together(whole: Lab) -> Lab:
+    """The pair, in step."""
+    for unit in UNITS:
+        whole.mend(unit)
+        whole.power_on(unit)
+    ready(whole)
+    in_step(whole)
+    return whole
+
+
+def in_step(lab: Lab, seconds: float = 10.0) -> None:
+    def look() -> bool:
+        told = [qx(lab, unit).get("sync", {}) for unit in UNITS]
+        same = len({(one.get("history"), one.get("revision")) for one in told}) == 1
+        return same and all(one.get("state") == "in step" for one in told)
+
+    wait_for(look, seconds, "both units are in step", 0.02)
+
+
+def put(lab: Lab, unit: str, *changes: str, force: bool = False) -> dict[str, Any]:
+    done = lab.qx(unit, "set", "--json", *(["--force"] if force else []), *changes, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def get(lab: Lab, unit: str, path: str) -> str:
+    done = lab.qx(unit, "get", path)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def test_a_setting_crosses_and_says_so(together: Lab) -> None:
+    """R13, R16: what the Master answers as durable on both is on the Backup; the Backup takes none (R19)."""
+    master = ready(together)
+    backup = other(master)
+    answer = put(together, master, "extensions.101.name=Ann", "extensions.101.password=Secret-Pass-1")
+    assert answer["durable"] == "both"
+    assert get(together, backup, "extensions.101.name") == "Ann"
+    line = refused(together, backup, "set", "extensions.101.name=Bob")
+    assert "extensions.101.name: read-only on a unit in role backup; set it on the Master" in line
+    assert get(together, backup, "extensions.101.name") == "Ann"
+    assert put(together, backup, "redundancy.backup_mode=active")["durable"] == "this"
+    together.power_off(backup)
+    wait_for(lambda: qx(together, master)["peer"]["session"]["up"] is False, 6.0, "the session is over")
+    assert put(together, master, "extensions.101.name=Eve")["durable"] == "this"
+    together.power_on(backup)
+    in_step(together, 20.0)
+    assert get(together, backup, "extensions.101.name") == "Eve"
+
+
+def test_first_pairing_of_a_unit_with_factory_addresses(tmp_path: Path) -> None:
+    """The guide's section 4 with different LAN addresses: the second unit is Backup in 5 s and has the
+    Master's address and settings (R5)."""
+    with make_lab("fp", tmp_path) as lab:
+        lab.up(replace(QUICK, plan="other"), fresh=True, power=False)
+        second = lab.units["b"]
+        second.erase()
+        second.provision(Demo())
+        lab.license("b")
+        second.configure(replace(QUICK, plan="same"))
+        lab.power_on("a")
+        becomes(lab, "a", "master")
+        put(lab, "a", "extensions.101.name=Ann", "mail.user=pbx@example.com")
+        with Holders(lab) as holders:
+            since = time.monotonic()
+            lab.power_on("b")
+            becomes(lab, "b", "backup", 5.0)
+            wait_for(lambda: get(lab, "b", "extensions.101.name") == "Ann", 5.0 - (time.monotonic() - since),
+                     "the settings have crossed")  # fmt: skip
+            assert get(lab, "b", "network.lan.address") == get(lab, "a", "network.lan.address")
+            assert get(lab, "b", "mail.user") == "pbx@example.com"
+            assert ready(lab) == "a"
+            in_step(lab)
+            assert holders.held_throughout("a", since)
+        assert not qx(lab, "b")["mismatches"] and not qx(lab, "a")["mismatches"]
+        assert not [one for one in events(lab, "b") if "conflict" in one["name"].lower()]
+        with probing(lab) as probe:
+            moment = time.monotonic()
+            lab.power_off("a")
+            assert outage(probe, moment) < bound(500, 1500)
+        assert get(lab, "b", "extensions.101.name") == "Ann"
+
+
+@pytest.mark.parametrize("demo", [DEFAULT, replace(QUICK, interval="0.01")], ids=["1s", "10ms"])
+def test_pair_parameters_change_on_a_running_pair(tmp_path: Path, demo: Demo) -> None:
+    """R13: no role change, both sides agree; refused while the peer is away."""
+    with pair("pp", tmp_path, demo) as lab:
+        master = ready(lab)
+        backup = other(master)
+        in_step(lab)
+        with Holders(lab) as holders, probing(lab) as probe:
+            since = time.monotonic()
+            for change in (
+                ("redundancy.vrrp_version=3", "redundancy.advertisement_interval=0.2"),
+                ("redundancy.advertisement_interval=0.01",),
+                ("redundancy.advertisement_interval=1",),
+                ("redundancy.vrrp_version=2",),
+                ("redundancy.group_id=21",),
+                ("redundancy.vrrp_version=3", "redundancy.advertisement_interval=0.05"),
+            ):
+                assert put(lab, master, *change)["durable"] == "both"
+                for unit in UNITS:
+                    for one in change:
+                        path, _, value = one.partition("=")
+                        assert float(get(lab, unit, path)) == float(value)
+                assert ready(lab, 10.0) == master
+                assert not qx(lab, backup)["mismatches"], qx(lab, backup)["mismatches"]
+            # A silent Master is still noticed with the parameters of now.
+            assert holders.overlap() == 0
+            assert not [span for span in holders.spans() if span.unit == backup]
+            print(f"silence {probe.longest_silence(since):.1f} ms")
+        lab.power_off(backup)
+        wait_for(lambda: not qx(lab, master)["peer"]["session"]["up"], 6.0, "the session is over")
+        line = refused(lab, master, "set", "redundancy.group_id=22")
+        assert "redundancy.group_id: a parameter of the pair, and the other unit is away" in line
+        assert get(lab, master, "redundancy.group_id") == "21"
+        put(lab, master, "extensions.102.name=Zoe")
+        assert role_of(lab, master) == "master"
+
+
+def role_of(lab: Lab, unit: str) -> str:
+    return qx(lab, unit).get("role", "")
+
+
+class Writer(threading.Thread):
+    """Sets one setting after the other on whoever is Master and keeps what was answered."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__()
+        self.lab, self.number, self.end = lab, 0, threading.Event()
+        self.both: list[int] = []
+
+    def run(self) -> None:
+        while not self.end.is_set():
+            for unit in UNITS:
+                self.number += 1
+                done = self.lab.qx(unit, "set", "--json", f"snmp.contact=w{self.number}", timeout=30)
+                if done.returncode == 0 and json.loads(done.stdout)["durable"] == "both":
+                    self.both.append(self.number)
+
+
+def numbers(lab: Lab, unit: str) -> list[int]:
+    """All values that the contact had, by the unit's log."""
+    found: list[int] = []
+    for revision in json.loads(lab.qx(unit, "log", "--last", "1000", "--json").stdout):
+        found += [int(c["after"][1:]) for c in revision["changes"] if c["path"] == "snmp.contact"]
+    return found
+
+
+def test_swaps_under_writes_lose_nothing(together: Lab) -> None:
+    """R8: no write answered `durable: both` is missing, and both histories are equal at the end."""
+    writer = Writer(together)
+    writer.start()
+    try:
+        for _ in range(count(3, 20)):
+            master = ready(together)
+            pid = together.units[master].daemon_pid()
+            done = together.qx(master, "swap", timeout=60)
+            assert done.returncode == 0, done.stderr
+            assert restarted(together, master, pid) == other(master)
+    finally:
+        writer.end.set()
+        writer.join()
+    in_step(together, 20.0)
+    assert len(writer.both) > 10
+    for unit in UNITS:
+        assert not set(writer.both) - set(numbers(together, unit))
+    assert not json.loads(together.qx("a", "conflict", "--json").stdout)
+
+
+def test_a_swap_with_a_passive_backup(together: Lab) -> None:
+    """R7, R8: it is promoted all the same; the old Master gets the mode that the Backup had."""
+    master = ready(together)
+    backup = other(master)
+    together.qx(backup, "mode", "passive").check_returncode()
+    wait_for(lambda: qx(together, master)["peer"]["mode"] == "passive", 3.0, "the Master knows")
+    pid = together.units[master].daemon_pid()
+    with Holders(together) as holders:
+        done = together.qx(master, "swap", timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert holders.now() == [backup]
+        wait_for(lambda: together.units[master].daemon_pid() != pid, 8.0, "it restarts")
+        told = becomes(together, master, "backup", 8.0)
+        assert told["mode"] == "passive"
+        assert get(together, backup, "redundancy.backup_mode") == "active"
+        assert holders.overlap() == 0
+    together.qx(master, "mode", "active").check_returncode()
+    assert ready(together) == backup
+
+
+def test_a_healed_split_keeps_the_losers_settings(together: Lab) -> None:
+    """R10: one Master, its settings everywhere; the loser's stand in a conflict snapshot, to be merged."""
+    master = ready(together)
+    backup = other(master)
+    put(together, master, "extensions.201.name=Before")
+    in_step(together)
+    together.split()
+    becomes(together, backup, "master", 10.0)
+    assert role_of(together, master) == "master"
+    put(together, master, "extensions.201.name=Stays", "extensions.202.name=OnlyHere")
+    put(together, backup, "extensions.201.name=Loses", "extensions.203.name=OnlyThere")
+    together.heal()
+    assert ready(together) == master
+    in_step(together, 20.0)
+    for unit in UNITS:
+        assert get(together, unit, "extensions.201.name") == "Stays"
+        assert get(together, unit, "extensions.202.name") == "OnlyHere"
+        assert get(together, unit, "extensions.203.name") == ""
+    (found,) = json.loads(together.qx(backup, "conflict", "--json").stdout)
+    number = str(found["number"])
+    shown = together.qx(backup, "conflict", "diff", number).stdout
+    assert "extensions.201.name: Stays → Loses" in shown and "extensions.203.name" in shown
+    assert any("conflict" in one["name"].lower() for one in events(together, backup))
+    together.qx(backup, "conflict", "drop", number).check_returncode()
+
+
+def test_a_power_cut_during_a_swap(together: Lab) -> None:
+    """R8: of either or both units at any moment of it: one Master afterwards, never two passive."""
+    for round_ in range(count(4, 40)):
+        master = ready(together)
+        backup = other(master)
+        passive = round_ % 2 == 1
+        if passive:
+            together.qx(backup, "mode", "passive").check_returncode()
+            wait_for(lambda: qx(together, master)["peer"]["mode"] == "passive", 3.0, "the Master knows")  # noqa: B023
+        swapping = threading.Thread(target=lambda: together.qx(master, "swap", timeout=60))  # noqa: B023
+        swapping.start()
+        time.sleep((round_ * 37 % 100) / 1000)
+        cut = [(master,), (backup,), (master, backup)][round_ % 3]
+        for unit in cut:
+            together.power_off(unit)
+        swapping.join()
+        for unit in UNITS:
+            together.power_on(unit)
+        wait_for(lambda: sorted(str(role_of(together, unit)) for unit in UNITS) == ["backup", "master"],
+                 45.0, "one Master and one Backup")  # fmt: skip
+        for unit in UNITS:
+            if qx(together, unit).get("mode") == "passive":
+                together.qx(unit, "mode", "active").check_returncode()
+    paired(together)
