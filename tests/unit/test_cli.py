@@ -125,7 +125,7 @@ def test_a_refusal_is_exit_1_and_one_line(root: Path, argv: list[str], said: str
         (["status", "--root="], "status: --root: expected a value"),
         (["status", "--json=1"], "status: --json: expected no value"),
         (["status", "--json", "--json"], "status: --json: given twice"),
-        (["set"], "set: an argument is missing; usage: qx set PATH=VALUE ..."),
+        (["set"], "set: an argument is missing; usage: qx set [--force] PATH=VALUE ..."),
         (["set", "redundancy.group_id"], "set: 'redundancy.group_id': expected PATH=VALUE"),
         (["set", "=1"], "set: '=1': expected PATH=VALUE"),
         (["set", "a=1", "a=2"], "set: a: given twice"),
@@ -150,7 +150,7 @@ def test_help_and_version() -> None:
     code, out, err = run("help")
     assert (code, err) == (0, "")
     assert "  status     show the state" in out
-    assert run("set", "--help")[1].startswith("usage: qx set PATH=VALUE ...")
+    assert run("set", "--help")[1].startswith("usage: qx set [--force] PATH=VALUE ...")
     assert run("version") == (0, f"{qx.__version__}\n", "")
     assert json.loads(run("version", "--json")[1]) == {"firmware": qx.__version__}
 
