@@ -61,12 +61,21 @@ static int run_python(int argc, char **argv) {
         return QX_EXIT_FAILED;
     }
     self[length] = 0;
+    /* Names, addresses and arrows are UTF-8 whatever the locale: init and a serial line have none. */
+    PyPreConfig before;
+    PyPreConfig_InitIsolatedConfig(&before);
+    before.utf8_mode = 1;
+    PyStatus status = Py_PreInitialize(&before);
+    if (PyStatus_Exception(status)) {
+        fprintf(stderr, "qx: cannot start Python: %s\n", status.err_msg ? status.err_msg : "unknown");
+        return QX_EXIT_FAILED;
+    }
     PyConfig_InitIsolatedConfig(&config);
     config.site_import = 0;
     config.parse_argv = 0;
     config.write_bytecode = 0;
     config.install_signal_handlers = 1;
-    PyStatus status = PyConfig_SetBytesArgv(&config, argc, argv);
+    status = PyConfig_SetBytesArgv(&config, argc, argv);
     if (!PyStatus_Exception(status))
         status = PyConfig_SetBytesString(&config, &config.executable, self);
     if (!PyStatus_Exception(status))

@@ -239,7 +239,9 @@ def test_a_healed_split_keeps_the_losers_settings(together: Lab) -> None:
         assert get(together, unit, "extensions.203.name") == ""
     (found,) = json.loads(together.qx(backup, "conflict", "--json").stdout)
     number = str(found["number"])
-    shown = together.qx(backup, "conflict", "diff", number).stdout
+    done = together.qx(backup, "conflict", "diff", number)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout
     assert "extensions.201.name: Stays → Loses" in shown and "extensions.203.name" in shown
     assert any("conflict" in one["name"].lower() for one in events(together, backup))
     together.qx(backup, "conflict", "drop", number).check_returncode()
