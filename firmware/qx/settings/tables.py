@@ -32,9 +32,9 @@ _FORMAT_2 = (
     "CREATE TABLE history(fork_rev INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, term INTEGER NOT NULL, "
     "fork_chain BLOB NOT NULL)",
 )
-# A file is a row by folder and name, octets as the file system has them. `stat` is its key (inode, size, mtime,
-# ctime), empty where the file is to be read again; `shared`: the other unit has it; `run`: the start of the
-# daemon in which the row was written.
+# A file is a row by folder and name, octets as the file system has them. `stat` is its key (inode, size,
+# mtime, ctime), empty where the file is to be read again; `shared`: the other unit has it; `run`: the start
+# of the daemon in which the row was written.
 _FORMAT_3 = (
     "CREATE TABLE voice_file(folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, "
     "mtime INTEGER NOT NULL, hash BLOB NOT NULL, stat BLOB NOT NULL, state INTEGER NOT NULL, "
@@ -76,7 +76,9 @@ def create(db: Database) -> None:
     with db.transaction():
         for table in _TABLES:
             db.execute(table)
-        put_meta(db, _meta(Position(), State(), None, True) | {"own_rev": 0, "schema_version": SCHEMA_VERSION})
+        put_meta(
+            db, _meta(Position(), State(), None, True) | {"own_rev": 0, "schema_version": SCHEMA_VERSION}
+        )
 
 
 def _meta(position: Position, state: State, pending: int | None, clean: bool) -> dict[str, Any]:
