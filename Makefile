@@ -109,14 +109,21 @@ run: $(OUT)/.lab-packages build ## two units side by side, live; pull plugs from
 
 # --- tests ------------------------------------------------------------------------------------------
 TESTS ?=
-# Tests of the wire wait more than they work; a flood wants the machine for itself.
+# Tests of the wire wait more than they work; a flood wants the machine for itself. Unit tests share nothing:
+# folders, loopback addresses and file systems are each one's own.
 ALONE         := tests/wire/test_flood.py
+UNIT          := -n 2 --dist worksteal tests/unit
 TWO_AT_A_TIME := -n 2 --dist loadfile tests/interop tests/wire --ignore $(ALONE)
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
-	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz tests/lab tests/unit $(ALONE))
+	@$(if $(TESTS),,$(PY) -m pytest $(UNIT))
+	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz tests/lab $(ALONE))
 	@$(if $(TESTS),,$(PY) -m pytest $(TWO_AT_A_TIME))
+
+.PHONY: test-unit
+test-unit: $(OUT)/.test-packages build ## the unit tests alone, two at a time
+	@$(PY) -m pytest $(UNIT)
 
 .PHONY: test-wire
 test-wire: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the wire, and interworking with keepalived and FRR

@@ -128,7 +128,7 @@ def test_a_cut_of_the_backup_at_any_instant_leaves_old_or_new(tmp_path: Path) ->
     flushed = {str(root / name): octets for name, octets in before.items()} | {str(root / ".sync/tree"): mark}
     cuts = [(n, files, db) for n, files in states(flushed, tree.record) for db in held_at(commits, n)]
     assert len(tree.record) > 20
-    chosen = cuts if SOAK else choices("voice cuts").sample(cuts, min(len(cuts), count(60, 0)))
+    chosen = cuts if SOAK else choices("voice cuts").sample(cuts, min(len(cuts), count(20, 0)))
     for number, files, held in chosen:
         boot(tmp_path / "b", files, held)
         for file in (tmp_path / "a/data/qx").glob("settings*"):
