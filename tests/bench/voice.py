@@ -174,7 +174,7 @@ async def measure(folder: Path, files: int) -> None:
     await asyncio.sleep(2.2)  # nothing is young
     began = time.perf_counter()
     await a.start()
-    while a.part.status()["files"] < files or a.part._scans_done < a.part._scans_due:
+    while a.part.status()["files"] < files or a.part._looking.done < a.part._looking.due:
         await asyncio.sleep(0.01)
     row(f"{files} files, {octets / 1e6:.0f} MB", "this product", "rsync -a --fsync")
     row("first look at the tree, hashes durable", f"{time.perf_counter() - began:.2f} s")
@@ -239,7 +239,7 @@ async def measure(folder: Path, files: int) -> None:
 async def settled(a: End) -> None:
     """One full comparison."""
     due = a.part._due()
-    while a.part._scans_done < due or a.part.status()["state"] != "in step":
+    while a.part._looking.done < due or a.part.status()["state"] != "in step":
         await asyncio.sleep(0.001)
 
 

@@ -255,10 +255,10 @@ def test_nothing_changed_costs_next_to_nothing(tmp_path: Path) -> None:
             await in_step(a, b)
             await asyncio.sleep(0.3)
             before = one.wire.octets_received + two.wire.octets_received
-            done = a.part._scans_done, b.part._scans_done
+            done = a.part._looking.done, b.part._looking.done
             a.part.reconcile()
             b.part.reconcile()
-            await until(lambda: (a.part._scans_done, b.part._scans_done) > done)
+            await until(lambda: (a.part._looking.done, b.part._looking.done) > done)
             await a.part.flush(5)
             assert 0 < one.wire.octets_received + two.wire.octets_received - before <= 2 * 300
 

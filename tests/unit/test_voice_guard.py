@@ -40,7 +40,7 @@ def test_a_deletion_that_looks_like_an_accident_is_held(
             for number in range(deleted):
                 (a.voice / f"d{number % 5}/{number}.wav").unlink()
             a.part.reconcile()
-            await until(lambda: a.part._scans_done == a.part._scans_due)
+            await until(lambda: a.part._looking.done == a.part._looking.due)
             await asyncio.sleep(0.2)
             assert a.part.status()["held"] == (deleted if held else 0)
             assert len(b.files()) == (files if held else files - deleted)
@@ -49,7 +49,7 @@ def test_a_deletion_that_looks_like_an_accident_is_held(
                 with pytest.raises(Refusal):
                     await a.part.flush(0.2)
                 a.part.reconcile()  # told once
-                await until(lambda: a.part._scans_done == a.part._scans_due)
+                await until(lambda: a.part._looking.done == a.part._looking.due)
                 a.part.allow_deletion()
                 await until(lambda: len(b.files()) == files - deleted)
                 await in_step(a, b)

@@ -192,7 +192,7 @@ def picture(*units: Unit) -> str:
     lines: list[str] = []
     for unit in units:
         part, session = unit.part, unit.part._session
-        scans = f"looked {part._scans_done} of {part._scans_due}"
+        scans = f"looked {part._looking.done} of {part._looking.due}"
         lines.append(f"{unit.serial}: {part.status()} {unit.told} {scans} {part._rows.root.hex()[:8]}")
         if session:
             told = f"{session.acked} of {session.number} acknowledged, {session.done} done"

@@ -2,8 +2,8 @@
 """part: voice data as the daemon has it: a Part of the session, over the tree data/qx/voice.
 
 All methods are of the loop and none waits for a disk: rows are read and written in the store's thread, files
-in threads of its own. One task looks at the tree as long as it is open (hints, closed files, full
-comparisons), one does what the session brings as long as that is up. Which unit is the source is `role()`'s
+in threads of its own. One task looks at the tree as long as it is open (looking.py), one does what the
+session brings as long as that is up. Which unit is the source is `role()`'s
 to say; a message that fits the other role is dropped, because roles change while messages are on their way.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,23 +28,20 @@ from ...settings.store import Store
 from . import messages, naming
 from .batch import Committer
 from .compare import Comparison
+from .looking import Looking
 from .manifest import Manifest, State
 from .messages import Entry
-from .scan import Scanner, Told
+from .scan import Told
 from .session import Session
 from .sink import Sink
 from .source import Source
 from .tree import Lost, Stopped, Tree
-from .watch import Hints, Watch
 
 T = TypeVar("T")
 
-GATHER = 0.01  # seconds without a hint after which the ones that came are looked at
-GATHER_MOST = 0.05
 WINDOW = 8  # CHANGES that may be sent and not acknowledged; more are left to a comparison
 JOBS_MAX = 64  # messages of the Master that may wait on the Backup
 RETRY = 10.0  # seconds until the Backup tries again to store what it had no space for
-TRASH_DAYS = 7
 ROUNDS = 4  # comparisons one after another while each one brings something
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -69,24 +65,20 @@ class VoiceSync:
         self._tree = tree or Tree(paths.voice)
         self._pool = ThreadPoolExecutor(3, thread_name_prefix="voice")
         self._manifest: Manifest | None = None
-        self._scanner = Scanner(self._tree, self._off, self._in_manifest, self._publish, told)
+        self._busy = asyncio.Lock()  # one at a time takes names in the tree and writes their rows
+        self._looking = Looking(
+            self, self._tree, self._off, self._in_manifest, self._busy, self._publish, told
+        )
+        self._scanner = self._looking.scanner
         self._committer = Committer(self._tree, self._off, self._in_manifest)
-        self._leading: bool | None = None
+        self.leading: bool | None = None
         self._channel: Channel | None = None
         self._session: Session | None = None
         self._turned = False  # the role changed within this session
-        self._hints = Hints()
-        self._wake = asyncio.Event()
-        self._at_once = False  # a writer said that it finished: no gathering
-        self._scans_due = self._scans_done = 0
-        self._eager = 0  # the number of the last full look that somebody waits for
-        self._busy = asyncio.Lock()  # one at a time takes names in the tree and writes their rows
         self._sinking = asyncio.Lock()  # one session at a time uses staging
-        self._foreign = False  # the tree is not the one of the manifest
-        self._fatal = ""  # flash failed: nothing is stored until a restart
+        self.foreign = False  # the tree is not the one of the manifest
+        self.fatal = ""  # flash failed: nothing is stored until a restart
         self._trouble = ""
-        self._scanning: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._closing = False
 
@@ -99,24 +91,19 @@ class VoiceSync:
             await self._adopt(by_force=False)
             await self._committer.recover()
         except (OSError, Refusal) as error:
-            self._failed(error)
-        self._scanning = asyncio.ensure_future(self._scan())
+            self.failed(error)
+        self._looking.open()
 
     async def close(self) -> None:
         """A clean end; what is under way is stopped where it stands."""
         self._closing = True
         self.ended()
         self._tree.stop = True
-        self._wake.set()
-        if self._timer:
-            self._timer.cancel()
-        if self._scanning:
-            await asyncio.wait((self._scanning,))
+        await self._looking.close()
         async with self._sinking, self._busy:
             for task in tuple(self._background):
                 task.cancel()
-            if self._scanner.watch:
-                self._scanner.watch.close()
+            self._looking.unwatch()
             manifest = self._manifest
             if manifest and not self._committer.dirty:
                 with suppress(Refusal):
@@ -130,10 +117,10 @@ class VoiceSync:
         manifest = self._rows
         mark = await self._off(self._tree.open)
         if mark and mark == manifest.mark:
-            self._foreign = False
+            self.foreign = False
             return
         if manifest.mark and manifest.files and not by_force:
-            self._foreign = True
+            self.foreign = True
             raise Lost(
                 f"{self._tree.root}: not the tree of voice data that was there before; expected its mark"
             )
@@ -141,7 +128,7 @@ class VoiceSync:
             mark = secrets.token_bytes(16)
             await self._off(lambda: self._tree.mark(mark))
         await self._in_manifest(lambda m: m.belongs(mark))
-        self._foreign = False
+        self.foreign = False
 
     @property
     def _rows(self) -> Manifest:
@@ -167,54 +154,48 @@ class VoiceSync:
     # --- what the rest of the daemon says ---------------------------------------------------------------
     def role(self, leading: bool | None) -> None:
         """True: this unit is Master, the source. False: Backup. None: neither; nothing is looked at then."""
-        if leading == self._leading:
+        if leading == self.leading:
             return
-        self._leading = leading
+        self.leading = leading
         self._scanner.leading = bool(leading)
         self._turned |= self._session is not None
         self._end_session()
         self._begin_session()
         if leading is not None:
-            self._due()
+            self._looking.everything()
 
     def reconcile(self) -> None:
         """A full comparison: every Synchronization Interval, and when an administrator asks for it."""
-        if self._leading is not None:
-            self._due()
+        if self.leading is not None:
+            self._looking.everything()
 
     def closed(self, path: str | bytes) -> None:
         """The PBX's own writer has finished this file (relative to the tree): it is pushed at once."""
-        self._hints.closed.add(_octets(path))
-        self._at_once = True
-        self._wake.set()
+        self._looking.closed(_octets(path))
 
     def deleted(self, path: str | bytes) -> None:
         """The PBX itself deleted this file: no accident."""
-        octets = _octets(path)
-        self._scanner.declare(octets)
-        self._hints.names.add(octets)
-        self._at_once = True
-        self._wake.set()
+        self._looking.deleted(_octets(path))
 
     def allow_deletion(self) -> None:
         """An administrator confirms the deletion that is held."""
         if self._scanner.held:
             self._scanner.allowed = True
-            self._due()
+            self._looking.everything()
 
     async def flush(self, seconds: float) -> None:
         """All settled files have crossed and are acknowledged; Refusal, saying how much is left, where that
         takes longer."""
         until = asyncio.get_running_loop().time() + seconds
-        wanted = self._eager = self._due()
-        while not (self._scans_done >= wanted and self._in_step()):
+        wanted = self._looking.everything(eager=True)
+        while not (self._looking.done >= wanted and self._in_step()):
             if asyncio.get_running_loop().time() >= until:
                 raise Refusal(f"voice data: {self._left()}; expected all of it within {seconds:g} s")
             await asyncio.sleep(0.005)
 
     def _left(self) -> str:
         session = self._session
-        if not self._leading:
+        if not self.leading:
             return "this unit is not the Master"
         if session is None:
             return "the other unit is not connected"
@@ -228,7 +209,7 @@ class VoiceSync:
     def _in_step(self) -> bool:
         session = self._session
         return (
-            bool(self._leading)
+            bool(self.leading)
             and session is not None
             and not session.behind
             and session.acked == session.number
@@ -247,27 +228,19 @@ class VoiceSync:
             "progress": self._progress(),
             "unsettled": len(self._scanner.again),
             "held": self._scanner.held,
-            "trouble": self._fatal
-            or self._trouble
-            or their
-            or self._watch_trouble()
-            or self._scanner.trouble
-            or None,
+            "trouble": self.fatal or self._trouble or their or self._looking.trouble or None,
         }
-
-    def _watch_trouble(self) -> str:
-        return self._scanner.watch.trouble if self._scanner.watch else ""
 
     def _state(self) -> str:
         """off, alone, older (the other unit's firmware must not be fed), stopped, copying, in step."""
         session = self._session
-        if self._leading is None or self._manifest is None:
+        if self.leading is None or self._manifest is None:
             return "off"
-        if self._fatal or self._foreign:
+        if self.fatal or self.foreign:
             return "stopped"
         if session is None:
             return "older" if self._channel else "alone"
-        if self._leading:
+        if self.leading:
             return "in step" if self._in_step() else "copying"
         return "in step" if session.done and not session.jobs and not session.began[0] else "copying"
 
@@ -275,7 +248,7 @@ class VoiceSync:
         session, manifest = self._session, self._manifest
         if session is None or manifest is None or self._state() != "copying":
             return None
-        if self._leading:
+        if self.leading:
             have, goal = (session.their_files, session.their_octets), (manifest.files, manifest.octets)
         else:
             have, goal = (manifest.files, manifest.octets), session.goal
@@ -301,10 +274,10 @@ class VoiceSync:
 
     def _begin_session(self) -> None:
         channel = self._channel
-        if channel is None or self._leading is None or self._manifest is None or self._closing:
+        if channel is None or self.leading is None or self._manifest is None or self._closing:
             return
         theirs = channel.peer.firmware
-        if newer(self._firmware, theirs) if self._leading else newer(theirs, self._firmware):
+        if newer(self._firmware, theirs) if self.leading else newer(theirs, self._firmware):
             return  # never from a newer release to an older one (R5)
         source = Source(channel, self._tree, self._off, self._in_manifest)
         sink = Sink(
@@ -315,7 +288,7 @@ class VoiceSync:
         for task in session.tasks:
             self._background.add(task)
             task.add_done_callback(self._background.discard)
-        if self._leading:
+        if self.leading:
             self._tell_state()
         else:  # the Master may have spoken before this unit knew its role
             channel.send(messages.HERE, ())
@@ -344,7 +317,7 @@ class VoiceSync:
                 session.sink.blobs(fields[0])
             case messages.LACKING:
                 session.sink.lacking(fields[1])
-            case _ if self._leading:
+            case _ if self.leading:
                 self._from_backup(session, kind, fields)
             case _:
                 self._from_master(session, kind, fields)
@@ -398,7 +371,7 @@ class VoiceSync:
                 except (Ended, Stopped):
                     break
                 except (OSError, Refusal) as error:
-                    self._failed(error)
+                    self.failed(error)
                     if isinstance(error, OSError) and error.errno in _FULL:
                         with suppress(OSError, Stopped):
                             await self._off(lambda: self._tree.purge("~"))
@@ -414,15 +387,15 @@ class VoiceSync:
         """The Backup says again where it stands, so that the Master begins anew."""
 
         def again() -> None:
-            if self._session is session and not self._fatal and not self._leading:
+            if self._session is session and not self.fatal and not self.leading:
                 session.channel.send(messages.HERE, ())
 
         asyncio.get_running_loop().call_later(seconds, again)
 
     async def _do(self, session: Session, kind: int, fields: tuple[Any, ...]) -> None:
-        if self._fatal:
-            raise Refusal(self._fatal)
-        if self._foreign and not self._leading:
+        if self.fatal:
+            raise Refusal(self.fatal)
+        if self.foreign and not self.leading:
             await self._adopt(by_force=True)  # what is missing is fetched again
         if self._committer.dirty:
             async with self._busy:
@@ -452,7 +425,9 @@ class VoiceSync:
             await self._equal()
 
     async def _compare(self, session: Session, root: bytes) -> None:
-        while self._scans_done < self._scans_due and not session.over:  # what is here is to be known first
+        while (
+            self._looking.done < self._looking.due and not session.over
+        ):  # what is here is to be known first
             await asyncio.sleep(0.01)
         session.began = (asyncio.get_running_loop().time(), self._rows.octets)
         try:
@@ -488,7 +463,7 @@ class VoiceSync:
     # --- as Master ----------------------------------------------------------------------------------------
     def _tell_state(self) -> None:
         session, rows = self._session, self._rows
-        if session and self._leading:
+        if session and self.leading:
             session.number += 1
             session.behind = False
             session.asked_root = session.their_root
@@ -497,7 +472,7 @@ class VoiceSync:
 
     def _publish(self, entries: list[Entry], gone: list[bytes]) -> None:
         session = self._session
-        if session is None or not self._leading:
+        if session is None or not self.leading:
             return
         if session.behind or session.number - session.acked >= WINDOW:
             session.behind = True
@@ -536,8 +511,7 @@ class VoiceSync:
 
         async def again() -> None:
             await self._in_manifest(lambda m: _read_again(m, path))
-            self._hints.names.add(path)
-            self._wake.set()
+            self._looking.again(path)
 
         self._task(again())
 
@@ -546,118 +520,30 @@ class VoiceSync:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    # --- looking at the tree ---------------------------------------------------------------------------
-    def _due(self) -> int:
-        self._scans_due += 1
-        self._wake.set()
-        return self._scans_due
+    # --- looking.Host -----------------------------------------------------------------------------------
+    @property
+    def root(self) -> bytes:
+        """Of the manifest, whose thread may wait: from memory."""
+        return self._rows.root
 
-    def _hinted(self, hints: Hints) -> None:
-        """From the watch."""
-        self._hints.closed |= hints.closed
-        self._hints.names |= hints.names
-        self._hints.folders |= hints.folders
-        if hints.everything or len(self._hints.closed) + len(self._hints.names) > 100_000:
-            self._hints = Hints()
-            self._scans_due += 1
-        self._wake.set()
-
-    async def _scan(self) -> None:
-        while not self._closing:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._leading is None or self._closing:
-                continue
-            try:
-                while (self._hints or self._scans_due > self._scans_done) and not self._closing:
-                    await self._look()
-            except Stopped:
-                return
-            except (OSError, Refusal) as error:
-                self._scans_done, self._hints = self._scans_due, Hints()
-                self._failed(error)
-            self._plan_again()
-
-    async def _look(self) -> None:
-        due, root = self._scans_due, self._rows.root
-        if self._fatal:
-            self._scans_done = due
-            return
-        if due > self._scans_done:
-            if self._foreign or not self._intact():
-                await self._reopen()
-            self._watching()
-            self._hints, self._at_once = Hints(), False
-            self._scanner.again.clear()
-            self._scanner.eager = self._eager > self._scans_done
-            async with self._busy:
-                await self._scanner.everything()
-            await self._off(self._purge)
-            self._scans_done = due
-            if self._trouble and self._leading:
-                self._trouble = ""
-            self._tell_state()
-        elif self._hints:
-            await self._gathered()
-            hints, self._hints, self._at_once = self._hints, Hints(), False
-            async with self._busy:
-                await self._scanner.hinted(hints)
-        if not self._leading and self._session and self._rows.root != root:
-            self._session.channel.send(messages.HERE, ())  # what is here is not what it was
-
-    def _intact(self) -> bool:
-        try:
-            self._tree.intact()
-        except Lost:
-            return False
-        return True
-
-    async def _reopen(self) -> None:
+    async def reopen(self) -> None:
         """The tree may be back, or be meant to be another one."""
-        force = self._leading is False or self._scanner.allowed
+        force = self.leading is False or self._scanner.allowed
         async with self._busy:
             await self._off(self._tree.reopen)
             await self._adopt(by_force=force)
 
-    def _watching(self) -> None:
-        if self._leading and self._scanner.watch is None:
-            try:
-                self._scanner.watch = Watch(self._tree, self._hinted)
-            except OSError as error:
-                self._scanner.trouble = f"changes wait for the interval: no watch: {error.strerror}"
-        elif not self._leading and self._scanner.watch:
-            self._scanner.watch.close()
-            self._scanner.watch = None
-
-    async def _gathered(self) -> None:
-        """Waits until a burst of hints is over, so that what moves together is told together."""
-        until = time.monotonic() + GATHER_MOST
-        while not self._at_once and time.monotonic() < until:
-            self._wake.clear()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), GATHER)
-                continue
-            return
-
-    def _plan_again(self) -> None:
-        """What was young is looked at when it has settled."""
-        if (self._scanner.again or self._scanner.again_all) and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._tree.settled / 1e9 * 1.05, self._settle)
-
-    def _settle(self) -> None:
-        self._timer = None
-        if self._scanner.again_all:
-            self._scans_due += 1
-        else:
-            self._hints.names |= self._scanner.again
-        self._scanner.again.clear()
-        self._wake.set()
-
-    def _purge(self) -> None:
-        self._tree.purge(time.strftime("%Y%m%d", time.localtime(time.time() - TRASH_DAYS * 86400)))
+    def looked(self, before: bytes, *, full: bool) -> None:
+        """What is here is known: each unit says so to the other, where it is news."""
+        if full and self.leading:
+            self._trouble = ""
+        if full:
+            self._tell_state()
+        if not self.leading and self._session and self._rows.root != before:
+            self._session.channel.send(messages.HERE, ())  # what is here is not what it was
 
     # --- failures --------------------------------------------------------------------------------------
-    def _failed(self, error: OSError | Refusal) -> None:
+    def failed(self, error: OSError | Refusal) -> None:
         """Told once. Without space it is tried again; a flash that fails is not believed until a restart."""
         code = error.errno if isinstance(error, OSError) else None
         text = f"{self._tree.root}: {error.strerror}" if isinstance(error, OSError) else str(error)
@@ -665,12 +551,12 @@ class VoiceSync:
             text = f"{self._tree.root}: no space left; expected room for the Master's files"
         elif code == errno.EIO:
             text += "; nothing is stored or acknowledged until a restart"
-            self._fatal = self._fatal or text
-        if isinstance(error, Lost) and self._leading and self._manifest:
+            self.fatal = self.fatal or text
+        if isinstance(error, Lost) and self.leading and self._manifest:
             self._scanner.held = self._manifest.files
         if text != self._trouble:
             self._trouble = text
-            self._told("critical" if self._fatal else "warning", "Voice data: not synchronised", text)
+            self._told("critical" if self.fatal else "warning", "Voice data: not synchronised", text)
 
 
 def _octets(path: str | bytes) -> bytes:

@@ -360,12 +360,29 @@ class Tree:
                     _remove_all(name, handle)
         return found
 
-    def purge(self, before: str) -> None:
-        """Takes away the trash of the days before that one; of every day with "~"."""
+    def purge(self, before: str, most: int | None = None) -> None:
+        """Takes away the trash of the days before that one (of every day with "~"), and then what was put
+        there first until no more than `most` octets are left."""
         with self.folder(TRASH) as handle:
-            for name in os.listdir(handle):  # noqa: PTH208 - below an open folder
-                if name < before:
-                    _remove_all(name, handle)
+            days = sorted(os.listdir(handle))  # noqa: PTH208 - below an open folder
+            for day in days:
+                if day < before:
+                    _remove_all(day, handle)
+            kept = [day for day in days if day >= before]
+            if (
+                most is None
+                or (total := sum(s.st_size for day in kept for _, s in _below(day, handle))) <= most
+            ):
+                return
+            for day in kept:
+                found = sorted((s.st_ctime_ns, path, s.st_size) for path, s in _below(day, handle))
+                for _, path, octets in found:
+                    if total <= most:
+                        return
+                    with suppress(FileNotFoundError):
+                        os.unlink(path, dir_fd=handle)
+                    total -= octets
+                _remove_all(day, handle)
 
     def hashed(self, path: bytes, size: int) -> tuple[int, blake2b]:
         """Of what is in staging already: its octets, and a hasher that has seen them. More than `size` of
@@ -384,6 +401,14 @@ class Tree:
             if not offset:
                 self.remove(path)
         return offset, hasher
+
+
+def _below(name: str, handle: int) -> Generator[tuple[str, os.stat_result]]:
+    """The files below a folder, by their paths from the folder that it is in; links are not followed."""
+    for folder, _, files, inner in os.fwalk(name, dir_fd=handle):
+        for file in files:
+            with suppress(FileNotFoundError):
+                yield f"{folder}/{file}", os.stat(file, dir_fd=inner, follow_symlinks=False)
 
 
 def _remove_all(name: str, handle: int) -> None:
