@@ -156,6 +156,7 @@ class Looking:
         if full:
             if self._host.foreign or not await self._off(self._intact):
                 await self._host.reopen()
+            self.scanner.trouble = ""  # what still is so is found again
             self._watching()
             self._hints, self._at_once = Hints(), False
             self.scanner.again.clear()
@@ -181,6 +182,8 @@ class Looking:
         return True
 
     def _watching(self) -> None:
+        if self.scanner.watch:
+            self.scanner.watch.trouble = ""
         if self._host.leading and self.scanner.watch is None:
             try:
                 self.scanner.watch = Watch(self._tree, self._hinted)
