@@ -424,6 +424,36 @@ def test_after_a_swap_changes_cross_the_other_way(tmp_path: Path) -> None:
     run(check())
 
 
+def test_the_files_that_the_other_unit_may_not_have_are_known(tmp_path: Path) -> None:
+    """R10: what came during a split stands in the conflict snapshot; nothing does once both have it."""
+
+    async def check() -> None:
+        async with pair(tmp_path) as (a, b, one, two):
+
+            async def unshared() -> tuple[str, ...]:
+                return await a.in_store(lambda _: a.part.unshared())
+
+            a.write("before.wav", b"both have it")
+            a.write("deleted.wav", b"both have it")
+            await in_step(a, b)
+            await until(lambda: not a.part._rows.fresh())
+            assert await unshared() == ()
+            await disconnect(one, two)
+            a.write("d/split.wav", b"only here")
+            a.write(os.fsdecode(b"\xff.wav"), b"only here, and no UTF-8")
+            a.write("before.wav", b"changed only here")
+            (a.voice / "deleted.wav").unlink()
+            a.part.reconcile()
+            await until(lambda: a.part._rows.files == 3)
+            assert await unshared() == ("before.wav", "d/split.wav", "\\xff.wav")
+            await connect(a, b)
+            await in_step(a, b)
+            await until(lambda: not a.part._rows.fresh())
+            assert await unshared() == ()
+
+    run(check())
+
+
 def test_files_of_both_units_are_united_after_a_split(tmp_path: Path) -> None:
     """R10, R14: none is discarded; one name with two contents becomes two; known deletions are kept."""
 

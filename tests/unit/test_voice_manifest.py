@@ -135,6 +135,25 @@ def test_a_transaction_that_fails_changes_nothing_in_memory(tmp_path: Path) -> N
         assert manifest.row(b"b") is None
 
 
+@pytest.mark.parametrize("most", [1, 2, 5, 6, 7])
+def test_a_manifest_that_is_read_in_slices_is_the_same(tmp_path: Path, most: int) -> None:
+    """The store's thread is nobody's for long: also a start with many folders goes in slices."""
+    with opened(new(tmp_path)) as store:
+        manifest = Manifest(store.database)
+        with manifest.moving() as move:
+            for path in (b"a", b"b/a", b"c/a", b"c/b", b"c/d/a", b"\xff/a", b"gone/a"):
+                move.put(entry(path, 3), b"k", State.SETTLED, False)
+        with manifest.moving() as move:
+            move.gone(b"gone/a")
+        sliced = Manifest(store.database, whole=False)
+        steps = 0
+        while sliced.load(most):
+            steps += 1
+        assert steps == -(-6 // most)
+        assert (sliced.root, sliced.files, sliced.octets) == (manifest.root, 6, 18)
+        assert sliced.stats.keys() == manifest.stats.keys()
+
+
 def test_intents_outlive_a_start(tmp_path: Path) -> None:
     """R16: they are what a cut leaves to be done."""
     file = new(tmp_path)

@@ -61,6 +61,7 @@ class Partner:
             firmware=FIRMWARE,
             applied=unit.came,
             decided=self._decided,
+            voice=self.voice.unshared,
         )
         self.session: Session | None = None
         self._reconciling: asyncio.TimerHandle | None = None

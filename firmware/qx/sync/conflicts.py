@@ -5,8 +5,9 @@ A file for each under data/qx/conflicts, `NUMBER.conflict`: a header of 44 octet
 (`headers.CONFLICT`): magic QXCF, version, flags, length of the body, blake2b-256 of all the rest; the body is
 a msgpack map: when, why, action, the serials of the unit and of its peer, both positions, the revision at
 which their ways part, the whole snapshot as octets, the delta frames of the log after that revision, and the
-names of the voice files of that time. Written beside, flushed and renamed, so that a power cut leaves all of
-it or nothing of it; `keep` returns when it is durable, and only then the settings may be given up.
+names of the voice files that the other unit did not have. Written beside, flushed and renamed, so that a
+power cut leaves all of it or nothing of it; `keep` returns when it is durable, and only then the settings may
+be given up.
 
 Waits for flash: to be called from worker threads, any of them. Touches its folder through `files` alone, and
 knows nothing of the store or of the wire.

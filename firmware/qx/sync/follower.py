@@ -239,7 +239,7 @@ class Follower:
         return Conflict(
             int(time.time()), why, action, self._means.unit, self._channel.peer.serial, store.position,
             master.position, since, store.snapshot(), tuple(store.log.frames(since)),
-            self._means.voice_since(since),
+            self._means.voice(),
         )  # fmt: skip
 
     # --- deltas ---------------------------------------------------------------------------------------------

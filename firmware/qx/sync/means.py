@@ -33,7 +33,7 @@ class Means:
     decided: Callable[
         [Decision], object
     ]  # what the role has to resolve: HAND_OVER, STOP, REFUSE, BOTH_MASTERS
-    voice_since: Callable[[int], tuple[str, ...]]  # names of the voice files of the revisions after that one
+    voice: Callable[[], tuple[str, ...]]  # voice files that the peer may not have; in the store's thread
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ class SettingsSync:
     `tell(severity, name, description)` takes an event. `applied(paths)`: the Master's changes of these
     settings are durable here, take them into use. `decided(decision)`: HAND_OVER, STOP, REFUSE or
     BOTH_MASTERS: nothing crosses until the roles are others; it is said again with each comparison.
-    `voice_since(revision)`: names of the voice files that came with later revisions, for a conflict snapshot.
+    `voice()`: names of the voice files that the peer may not have, for a conflict snapshot; it is called in
+    the store's thread.
     """
 
     kinds = SETTINGS
@@ -49,10 +50,10 @@ class SettingsSync:
         conflicts: Conflicts, unit: str, firmware: str,
         applied: Callable[[frozenset[str]], object] = lambda _: None,
         decided: Callable[[Decision], object] = lambda _: None,
-        voice_since: Callable[[int], tuple[str, ...]] = lambda _: (),
+        voice: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:  # fmt: skip
         self._means = Means(
-            run_in_store, store, self._tell, conflicts, unit, firmware, applied, self._decided, voice_since
+            run_in_store, store, self._tell, conflicts, unit, firmware, applied, self._decided, voice
         )
         self._store = store
         self._to_tell, self._to_decide = tell, decided

@@ -71,7 +71,8 @@ class Manifest:
     """Reads what the database holds. `run` counts starts: after an unclean end (`clean` was false) all rows
     written since the last clean one are to be read again, so that nothing that a cut emptied is published."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, whole: bool = True) -> None:
+        """Not `whole`: nothing of it may be used before `load` has said that all is read."""
         self._db = db
         found = {name: unpack(v) for name, v in db.rows("SELECT name, v FROM meta WHERE name LIKE 'voice_%'")}
         self.run = int(found.get("voice_run", 0)) + 1
@@ -88,11 +89,24 @@ class Manifest:
             # A scan that was not finished is not judged: what it missed is looked for anew.
             db.execute("UPDATE voice_file SET stat = x'', state = 1 WHERE state = 2")
             tables.put_meta(db, {"voice_run": self.run})
-        for folder, total, files, octets, stats in db.rows("SELECT * FROM voice_folder"):
+        self._loaded: bytes | None = None  # the last folder that was read
+        while whole and self.load(1 << 30):
+            pass
+
+    def load(self, most: int) -> bool:
+        """Reads the next folders into memory; false when there were no more."""
+        start = ("", ()) if self._loaded is None else ("WHERE folder > ?", (self._loaded,))
+        rows = self._db.rows(
+            f"SELECT folder, sum, files, octets, stats FROM voice_folder {start[0]} ORDER BY folder LIMIT ?",
+            (*start[1], most),
+        )
+        for folder, total, files, octets, stats in rows:
             self._sum += _member(folder, total) if files else 0
             self.files += files
             self.octets += octets
             self.stats[folder] = stats
+            self._loaded = folder
+        return bool(rows)
 
     def closed(self) -> None:
         """A clean end."""
@@ -184,6 +198,11 @@ class Manifest:
     def fresh(self) -> bool:
         """Whether there is anything that the other unit may not have."""
         return bool(self._db.rows("SELECT 1 FROM voice_file WHERE shared = 0 LIMIT 1"))
+
+    def unshared(self, most: int) -> list[bytes]:
+        """Paths of files that the other unit may not have."""
+        query = "SELECT folder, name FROM voice_file WHERE shared = 0 AND state <> 3 LIMIT ?"
+        return sorted(joined(folder, name) for folder, name in self._db.rows(query, (most,)))
 
     # --- writing ------------------------------------------------------------------------------------
     @contextmanager

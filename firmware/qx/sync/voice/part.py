@@ -42,6 +42,8 @@ T = TypeVar("T")
 WINDOW = 8  # CHANGES that may be sent and not acknowledged; more are left to a comparison
 JOBS_MAX = 64  # messages of the Master that may wait on the Backup
 RETRY = 10.0  # seconds until the Backup tries again to store what it had no space for
+FOLDERS = 2048  # rows of folders that are read in one step of the store's thread
+NAMED_MAX = 1000  # files of its own that a conflict snapshot names
 ROUNDS = 4  # comparisons one after another while each one brings something
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -86,7 +88,10 @@ class VoiceSync:
     async def open(self) -> None:
         """Finishes what a cut left and begins to look at the tree. What is wrong with the tree is told and
         stands in the status; raises Refusal only where the store cannot be read."""
-        self._manifest = await self._run_in_store(lambda store: Manifest(store.database))
+        manifest = await self._run_in_store(lambda store: Manifest(store.database, whole=False))
+        while await self._run_in_store(lambda _: manifest.load(FOLDERS)):
+            pass
+        self._manifest = manifest
         try:
             await self._adopt(by_force=False)
             await self._committer.recover()
@@ -182,6 +187,12 @@ class VoiceSync:
         if self._scanner.held:
             self._scanner.allowed = True
             self._looking.everything()
+
+    def unshared(self) -> tuple[str, ...]:
+        """Files that the other unit may not have, as text, at most NAMED_MAX: for a conflict snapshot. In the
+        store's thread."""
+        paths = self._manifest.unshared(NAMED_MAX) if self._manifest else []
+        return tuple(path.decode("utf-8", "backslashreplace") for path in paths)
 
     async def flush(self, seconds: float) -> None:
         """All settled files have crossed and are acknowledged; Refusal, saying how much is left, where that
