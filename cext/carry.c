@@ -148,11 +148,16 @@ static bool willing(const struct qx_group *group, int64_t now) {
            (group->heard || group->service == QX_SERVICE_FREE);
 }
 
+bool qx_carry_hello_is_due(const struct qx_engine *engine, int64_t now) {
+    return now >= engine->hello_at || willing(&engine->group, now) != engine->willing_told;
+}
+
 void qx_carry_hello(struct qx_engine *engine, int64_t now) {
     const struct qx_plan *plan = &engine->setup.plan;
     const struct qx_group *group = &engine->group;
     uint8_t bytes[QX_HELLO_SIZE];
     engine->hello_at = now + QX_SECOND / 2;
+    engine->willing_told = willing(group, now);
     if (engine->setup.hello < 0 || !plan->peer || !group->ready || !group->link)
         return;
     struct qx_hello hello = {
@@ -161,7 +166,7 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
         .vrid = plan->vrid,
         .version = plan->version,
         .virtual_mac = plan->virtual_mac,
-        .armed = willing(group, now),
+        .armed = engine->willing_told,
         .passive = group->passive,
         .wan_link = group->wan_link,
         .master_before = group->master_before,

@@ -69,7 +69,7 @@ static void due(struct qx_engine *engine, int64_t now) {
         qx_round_begin(engine, &round);
         qx_group_timer(&engine->group, now, &round.actions);
         qx_round_end(engine, now, &round);
-        if (now >= engine->hello_at)
+        if (qx_carry_hello_is_due(engine, now))
             qx_carry_hello(engine, now);
     }
     probes(engine, now);

@@ -72,7 +72,9 @@ struct qx_engine {
     bool held[QX_SERVICES];   /* the service's address is on its interface */
     bool raised[QX_SERVICES]; /* its macvlan is up */
     int64_t hello_at;
-    int64_t answered; /* our last advertisement that answered a lower one */
+    bool willing_told; /* in the last hello: the Master and its guardian count on it, so a change is told at
+                          once */
+    int64_t answered;  /* our last advertisement that answered a lower one */
     int64_t conflict_told;
     int64_t refused_told[QX_REASON_COUNT];
     int64_t foreign_told;
@@ -114,6 +116,7 @@ void qx_carry_virtual(struct qx_engine *engine, int64_t now);
 void qx_carry_announce(struct qx_engine *engine);
 void qx_carry_probe(struct qx_engine *engine, int probe);
 void qx_carry_hello(struct qx_engine *engine, int64_t now);
+bool qx_carry_hello_is_due(const struct qx_engine *engine, int64_t now);
 /* The two frames that the guardian may have to send. */
 void qx_carry_frames(struct qx_engine *engine, int64_t now, struct qx_holdings *holdings);
 

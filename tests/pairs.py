@@ -39,8 +39,18 @@ def ready(lab: Lab, seconds: float = 40.0) -> str:
     """Waits for a pair whose Master knows that the Backup would take over at once; the Master's name."""
     deadline = time.monotonic() + seconds
     master = paired(lab, seconds)
-    wait_for(lambda: qx(lab, master)["peer"]["armed"], deadline - time.monotonic(), "an armed Backup")
+    wait_for(lambda: _would_take_over(lab, master), deadline - time.monotonic(), "a Backup fit to take over")
     return master
+
+
+def _would_take_over(lab: Lab, master: str) -> bool:
+    """The Backup has the Master's state and is armed, and the Master knows it."""
+    told = {unit: qx(lab, unit) for unit in UNITS}
+    if not all(one.get("peer", {}).get("session", {}).get("up") for one in told.values()):
+        return False
+    backup = told[UNITS[1 - UNITS.index(master)]]
+    in_step = all(one["sync"]["state"] == "in step" for one in told.values())
+    return in_step and backup["vrrp"]["armed"] and not backup["why"] and told[master]["peer"]["armed"]
 
 
 def restarted(lab: Lab, unit: str, pid: int) -> str:

@@ -4,14 +4,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
-from board.lab.demo import Demo
 from board.lab.pair import Lab
 
 from holders import Holders
-from labtools import becomes, make_lab, paired, qx, virtual_mac, wait_for
-from pairs import DEFAULT, events
+from labtools import becomes, make_lab, qx, virtual_mac, wait_for
+from pairs import DEFAULT, events, ready
 
 
 @dataclass(frozen=True)
@@ -26,24 +26,18 @@ class Arrival:
 
 
 ARRIVALS = {
-    "factory-address": Arrival(
-        ("network.lan.address=172.30.0.1/24",),
-        "backup",
-        "network.lan.address",
-    ),
     "interval": Arrival(
         ("redundancy.advertisement_interval=2",), "fault", "redundancy.advertisement_interval"
     ),
     "version": Arrival(("redundancy.vrrp_version=3",), "fault", "redundancy.vrrp_version"),
     "group": Arrival(("redundancy.group_id=19",), "fault", "redundancy.group_id"),
-    "virtual-mac": Arrival(("redundancy.virtual_mac=false",), "backup", "redundancy.virtual_mac"),
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A Master in the same-subnet plan, alone; unit b is configured like it and has no power."""
-    with make_lab("su", tmp_path_factory.mktemp("first")) as lab:
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[Lab]:
+    """A Master in the same-subnet plan that never met another; unit b is configured like it and is off."""
+    with make_lab("su", tmp_path) as lab:
         lab.up(replace(DEFAULT, plan="same"), power=False, fresh=True)
         lab.power_on("a")
         becomes(lab, "a", "master", 8.0)
@@ -53,12 +47,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.mark.parametrize("name", ARRIVALS)
 def test_a_setting_that_differs(first: Lab, name: str) -> None:
     """R4, R5: the Master stays the one holder, also when the other booted; both say in what they differ."""
-    arrival, unit = ARRIVALS[name], first.units["b"]
-    first.power_off("b")
-    unit.erase()
-    unit.provision(Demo())
-    first.license("b")
-    unit.configure(replace(DEFAULT, plan="same"))
+    arrival = ARRIVALS[name]
     done = first.qx("b", "set", *arrival.settings)
     assert done.returncode == 0, done.stderr
     with Holders(first) as holders:
@@ -87,12 +76,6 @@ def test_a_setting_that_differs(first: Lab, name: str) -> None:
 
 def test_another_group_is_found_by_the_address_probe(first: Lab) -> None:
     """R1, R4: without the other's words about it, the address probe finds the address taken, by which MAC."""
-    unit = first.units["b"]
-    first.power_off("b")
-    unit.erase()
-    unit.provision(Demo())
-    first.license("b")
-    unit.configure(replace(DEFAULT, plan="same"))
     # It knows another unit as its peer, so nothing that the Master says of itself reaches it.
     done = first.qx("b", "set", "redundancy.group_id=19", "redundancy.peer_virtual_ip=10.77.0.9")
     assert done.returncode == 0, done.stderr
@@ -110,18 +93,13 @@ def test_another_group_is_found_by_the_address_probe(first: Lab) -> None:
 
 def test_the_difference_repaired(first: Lab) -> None:
     """R4, R5: with the setting corrected, also while it runs, the pair is one."""
-    unit = first.units["b"]
-    first.power_off("b")
-    unit.erase()
-    unit.provision(Demo())
-    first.license("b")
-    unit.configure(replace(DEFAULT, plan="same"))
     first.qx("b", "set", "redundancy.advertisement_interval=2").check_returncode()
     with Holders(first) as holders:
         since = time.monotonic()
         first.power_on("b")
         becomes(first, "b", "fault", 10.0)
-        first.qx("b", "set", "redundancy.advertisement_interval=1").check_returncode()
-        assert paired(first) == "a"
+        done = first.qx("b", "set", "redundancy.advertisement_interval=1")
+        assert done.returncode == 0, done.stderr
+        assert ready(first) == "a"
         assert not qx(first, "b")["mismatches"] and not qx(first, "a")["mismatches"]
         assert holders.held_throughout("a", since)

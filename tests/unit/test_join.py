@@ -58,7 +58,9 @@ def test_lost_settings_bar_a_paired_unit(permission: Permission) -> None:
 def plan_of(values: dict[str, Plain], joined: Join, held: bool = False) -> tuple[bool, bool, bool]:
     """group, claim, passive"""
     identity = Identity("QX200-000001", QX200)
-    made = make_plan(settings(values), identity, Board("lab", "lan0", "wan0"), "1.0.0", joined, held)
+    made = make_plan(
+        settings(values), identity, Board("lab", "lab", "lan0", "wan0"), "1.0.0", joined, held=held
+    )
     return made.group, made.claim, made.passive
 
 

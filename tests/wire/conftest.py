@@ -41,9 +41,9 @@ def start(lab: Lab) -> Callable[..., str]:
         if running != wanted:
             running.clear()
             lab.up(demo, fresh=True, power=False)
-            for unit in UNITS:
-                if dns:
-                    assert lab.qx(unit, "set", f"network.dns={dns}").returncode == 0
+            chosen = ["redundancy.accept_from=any", *([f"network.dns={dns}"] if dns else [])]
+            for unit in UNITS:  # strangers are to be heard as well
+                assert lab.qx(unit, "set", *chosen).returncode == 0
             running.update(wanted)
         for unit in UNITS:
             if not lab.network.powered(unit):

@@ -8,6 +8,7 @@ Two reasons of the ladder cannot come: `owner` (no unit has priority 255) and `l
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from board.lab.probe import Probe
 
 from counts import SOAK, count
 from labtools import counters, make_lab, qx, wait_for
+from pairs import ready
 from unit.packets import REASONS, checksum, packet
 from wire.conftest import service_of
 from wire.sender import flood, frame, port_of_the_pc
@@ -98,8 +100,10 @@ def a_switch_is_no_firewall(lab: Lab) -> None:
 
 
 def accept_from(lab: Lab, whom: str) -> None:
-    for unit in UNITS:
-        assert lab.qx(unit, "set", f"redundancy.accept_from={whom}").returncode == 0
+    """On the Master: the Backup follows."""
+    done = lab.qx(ready(lab), "set", "--json", f"redundancy.accept_from={whom}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["durable"] == "both"
 
 
 def cpu_seconds(lab: Lab, unit: str) -> float:

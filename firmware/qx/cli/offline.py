@@ -29,7 +29,7 @@ def committed(
     onto a unit of a pair opens a history, so that it is never taken for something that both units had."""
     wanted = operations.differing(store, changes)
     peer = kept.read_peer(arguments.paths.trust)
-    paired = bool(peer and peer.pin.certificate)
+    paired = bool(peer and peer.pin.certificate and store.unit_state_get("copied") == peer.serial)
     forced = "force" in arguments
     if paired and not forced:
         scopes: list[tuple[str, Scope]] = [

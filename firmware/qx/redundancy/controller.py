@@ -38,7 +38,7 @@ from .partner import Partner
 from .permit import Seat, refusal
 from .plan import Plan, make_plan
 from .resolver import write_resolver
-from .role import Conflict, Known, Role, Standing, fit, standing
+from .role import Conflict, Known, Role, Standing, fit, standing, unreadable
 from .status import status
 
 T = TypeVar("T")
@@ -80,6 +80,7 @@ class Controller:
         self._peer_up: str | None = None  # the mode in which the Backup was told to be up
         self._alone: asyncio.TimerHandle | None = None
         self._neither_since: float | None = None
+        self.copied: str | None = store.unit_state_get("copied")  # whose whole state this unit has had
         self._noting: asyncio.Task[None] | None = None
         self._stopping = False
         self._background: set[asyncio.Task[Any]] = set()
@@ -121,7 +122,7 @@ class Controller:
         """The proof that the loop turns. It asks nothing and waits for nothing."""
         self.lease()
         asyncio.get_running_loop().call_later(RENEW, self._renew)
-        self._look()
+        self.look()
 
     def lease(self) -> None:
         self.engine.lease(LEASE, self._armed())
@@ -155,19 +156,20 @@ class Controller:
             self.events.add("critical", "Network interface cannot be used", trouble, "Network")
         self._known = replace(self._known, plan=plan, trouble=trouble, joined=joined, conflicts=())
         self.partner.place(plan if joined.member else None)
-        self._look()
+        self.look()
 
     def _plan(self) -> tuple[Join, Plan]:
         """What settings and keys make of this unit."""
         joined = join(self.store.settings, self.keyring.permission(), self.met)
-        settings, held = self.store.settings, self._held is not None
-        return joined, make_plan(settings, self.identity, self.board, FIRMWARE, joined, held)
+        met, held = self.met is not None, self._held is not None
+        settings = self.store.settings
+        return joined, make_plan(settings, self.identity, self.board, FIRMWARE, joined, met=met, held=held)
 
     # --- what the engine tells ----------------------------------------------------------------------
     def _on_engine(self) -> None:
         for event in self.engine.events():
             self._hear(event)
-        self._look()
+        self.look()
 
     def _hear(self, event: EngineEvent) -> None:
         words = tell.report(event, self._master)
@@ -186,7 +188,7 @@ class Controller:
         elif event.kind == Kind.PEER:
             self.partner.nudge()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Takes the engine's view and lets follow what has to."""
         view = self.engine.view()
         plan = self._known.plan
@@ -202,6 +204,7 @@ class Controller:
                 unpaired=self.partner.unpaired,
                 copying=self.partner.copying,
             )
+        self._note_copied()
         before, self._standing = self._standing, standing(self._known, view)
         if (before.role, before.mode) != (self._standing.role, self._standing.mode):
             self._since = time.time()
@@ -209,9 +212,20 @@ class Controller:
             self._enter(before)
         if self._standing.why and self._standing.why != before.why:
             self._warn(self._standing)
+        self.partner.lead(self._leads(view))
         self._watch_peer(view)
         self._watch_neither()
-        self._note_copied()
+
+    def _leads(self, view: EngineView) -> bool | None:
+        """True: what this unit has crosses. False: it takes the Master's. None: neither: at the first pairing
+        the parameters without which the two do not hear each other are somebody's to correct (R4), once it is
+        known that they are the same the rest crosses."""
+        if self.role == Role.MASTER:
+            return True
+        if self.role not in (Role.BACKUP, Role.FAULT) or not self._known.joined.member:
+            return None
+        agreed = view.hello is not None and not unreadable(self._known.mismatches)
+        return False if self.paired or agreed else None
 
     def _enter(self, before: Standing) -> None:
         serving = self._standing.applications
@@ -271,17 +285,21 @@ class Controller:
 
     def _note_copied(self) -> None:
         """The first copy is finished, or this unit is the one that was copied: it is fit from now on (R5)."""
-        met, kept = self.met, self.store.unit_state_get
-        if met and kept("copied") != met and (self.role == Role.MASTER or self.partner.in_step):
+        met = self.met
+        if met and self.copied != met and (self.role == Role.MASTER or self.partner.in_step):
+            self.copied = met
+            self._known = replace(self._known, copying=False)
             self._keep_note({"copied": met, "copying": None})
-        elif self._known.copying and kept("copying") != met:
+            self.lease()
+        elif self._known.copying and self.store.unit_state_get("copying") != met:
             self._keep_note({"copying": met})  # so that a restart does not make it fit
 
     def _keep_note(self, note: dict[str, Any]) -> None:
         if self._noting is None or self._noting.done():
             work = self.run_in_store(lambda store: store.unit_state_put(note))
             self._noting = asyncio.get_running_loop().create_task(work)
-            self._noting.add_done_callback(lambda _: self.lease())
+            self._background.add(self._noting)
+            self._noting.add_done_callback(self._done)
 
     async def _became_master(self, resumed: bool) -> None:
         """Keeps what has to survive: a new term, unless it was granted by the Master before or a daemon that
@@ -318,6 +336,11 @@ class Controller:
     @property
     def passive(self) -> bool:
         return self.role == Role.BACKUP and self._standing.mode == "passive"
+
+    @property
+    def paired(self) -> bool:
+        """Has this unit met its peer, and been the one whose state both have, or had the other's whole?"""
+        return self.met is not None and self.copied == self.met
 
     @property
     def interval(self) -> float:
@@ -370,7 +393,7 @@ class Controller:
         return {path: setting.scope for path, setting in found if setting}
 
     def _seat(self) -> Seat:
-        return Seat(self.role, self._known.joined.member, self.met is not None, self._follows())
+        return Seat(self.role, self._known.joined.member, self.paired, self._follows())
 
     def _follows(self) -> bool:
         peer = self.partner.peer
@@ -401,7 +424,7 @@ class Controller:
         peer = self.partner.peer
         if peer and peer.role == "master" and self._held is not None:
             self.unhold()
-        self._look()
+        self.look()
 
     async def confirm_certificate(self) -> bool:
         return await self.partner.confirm_certificate()
@@ -427,7 +450,7 @@ class Controller:
             await self._in_thread(lambda: write_resolver(self.paths, servers))
         self._known = replace(self._known, joined=joined)
         if old == new and not self._known.trouble:
-            self._look()
+            self.look()
             return
         if old and old.differs_live(new) and not self._known.trouble:
             self.engine.adjust(new)
@@ -437,7 +460,7 @@ class Controller:
             await self._attach(resume=bool(master and old and old.same_seat(new)))
             if self._known.trouble:
                 raise Refusal(f"stored, but not in use: {self._known.trouble}")
-        self._look()
+        self.look()
 
     def came(self, changed: frozenset[str]) -> None:
         """Settings of the Master came in: into use, unless the two units have agreed to wait (R13)."""

@@ -22,7 +22,7 @@ from ..sync.voice.part import VoiceSync
 from ..trust.certificate import own_certificate
 from . import swap
 from .agreement import Agreement
-from .peer.hello import Mismatch, PeerHello
+from .peer.hello import Mismatch, PeerHello, newer
 from .peer.session import Session
 from .peer.told import CertificateChanged, Down, Mismatched, Paired, Refused, Said, Told, Up
 from .role import Role
@@ -62,6 +62,7 @@ class Partner:
             applied=unit.came,
             decided=self._decided,
             voice=self.voice.unshared,
+            news=unit.look,
         )
         self.session: Session | None = None
         self._reconciling: asyncio.TimerHandle | None = None
@@ -97,11 +98,13 @@ class Partner:
             own = plan.virtual_ip.ip if plan and plan.virtual_ip else None
             self.session.place(own, plan.peer if plan else None)
 
-    def stand(self, role: Role, mode: str | None, term: int) -> None:
-        """What this unit is now: the peer is told, and the parts know who leads."""
-        leading = {Role.MASTER: True, Role.BACKUP: False, Role.FAULT: False}.get(role)
+    def lead(self, leading: bool | None) -> None:
+        """True: this unit's state crosses to the other; False: it takes the other's; None: neither."""
         for part in (self.settings, self.voice, self.live):
             part.role(leading)
+
+    def stand(self, role: Role, mode: str | None, term: int) -> None:
+        """What this unit is now: the peer is told."""
         if self.session:
             self.session.say(str(role), mode, term)
 
@@ -131,10 +134,11 @@ class Partner:
     def copying(self) -> bool:
         """Has this unit met a peer that had the role, and never had its whole state? Of two that meet while
         neither is Master, either may become it."""
-        met, state = self._unit.met, self._unit.store.unit_state_get
-        if met is None or state("copied") == met:
+        unit = self._unit
+        if unit.met is None or unit.copied == unit.met:
             return False
-        return state("copying") == met or (self.peer is not None and self.peer.role == "master")
+        begun = unit.store.unit_state_get("copying") == unit.met
+        return begun or (self.peer is not None and self.peer.role == "master")
 
     @property
     def in_step(self) -> bool:
@@ -150,7 +154,10 @@ class Partner:
         return await self.settings.durable(position, seconds)
 
     async def flush(self, seconds: float) -> None:
-        """All that this unit has is on the other's flash. Raises Refusal saying what is not."""
+        """All that this unit has is on the other's flash. Raises Refusal saying what is not. A unit of older
+        firmware takes nothing from a newer one, and is swapped with what it has (R5)."""
+        if self.peer is not None and newer(FIRMWARE, self.peer.firmware):
+            return
         await self.settings.flush(seconds)
         await self.voice.flush(seconds)
 
@@ -215,6 +222,7 @@ class Partner:
                 events.add("critical", "Certificate changed", text, "Security")
             case Paired(serial, fingerprint):
                 events.add("success", "Paired", f"with {serial}, certificate {fingerprint}", "Security")
+                self._unit.came(frozenset())  # from now on the peer's advertisements alone count (R2)
 
     def _decided(self, decision: Decision) -> None:
         """What the role has to resolve."""

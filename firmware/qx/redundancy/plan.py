@@ -60,9 +60,10 @@ class Plan:
 
 
 def make_plan(
-    settings: Settings, identity: Identity, board: Board, firmware: str, joined: Join, held: bool = False
-) -> Plan:
-    """`held`: this Backup is passive for a while, whatever its mode (R41)."""
+    settings: Settings, identity: Identity, board: Board, firmware: str, joined: Join, *,
+    met: bool = False, held: bool = False,
+) -> Plan:  # fmt: skip
+    """`met`: the peer has authenticated. `held`: this Backup is passive for a while (R41)."""
     wan = board.wan if identity.model.wan else ""
     # A unit that is barred holds its Virtual IP, so that its pages are reached, and never takes over.
     listens = joined.member or bool(joined.barred and settings.flag("redundancy.enabled"))
@@ -77,7 +78,7 @@ def make_plan(
         vrid=settings.number("redundancy.group_id"),
         interval_cs=settings.number("redundancy.advertisement_interval"),
         virtual_mac=settings.flag("redundancy.virtual_mac"),
-        only_peer=settings.text("redundancy.accept_from") == "peer",
+        only_peer=settings.text("redundancy.accept_from") in (("peer", "auto") if met else ("peer",)),
         wan_tracking=settings.flag("redundancy.wan_tracking"),
         virtual_ip=settings.interface("redundancy.virtual_ip"),
         peer=settings.host("redundancy.peer_virtual_ip"),

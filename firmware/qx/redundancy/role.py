@@ -8,6 +8,7 @@ to take over).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,6 +73,11 @@ class Standing:
 UNREADABLE = ("redundancy.group_id", "redundancy.vrrp_version", "redundancy.advertisement_interval")
 
 
+def unreadable(mismatches: Iterable[Mismatch]) -> Mismatch | None:
+    """The first of those that keep the two units from hearing each other."""
+    return next((mismatch for mismatch in mismatches if mismatch.parameter in UNREADABLE), None)
+
+
 def _alone(known: Known, view: EngineView) -> Standing:
     if known.conflicts and not view.holding:
         return Standing(Role.FAULT, why=str(known.conflicts[0]))
@@ -83,9 +89,8 @@ def _alone(known: Known, view: EngineView) -> Standing:
 
 
 def _listening(known: Known, view: EngineView) -> Standing:
-    for mismatch in known.mismatches:
-        if view.parameter and mismatch.parameter in UNREADABLE:
-            return Standing(Role.FAULT, why=str(mismatch))
+    if view.parameter and (mismatch := unreadable(known.mismatches)):
+        return Standing(Role.FAULT, why=str(mismatch))
     if view.block == Block.CONFLICT and known.conflicts:
         return Standing(Role.FAULT, why=str(known.conflicts[-1]))
     unfit = _unfit(known)

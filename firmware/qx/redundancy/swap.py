@@ -37,7 +37,10 @@ async def give(unit: Controller, flush: bool = True) -> str:
     if peer.role != "backup":
         raise Refusal(f"swap: the other device is {peer.role}; expected a Backup")
     if flush:
-        await unit.partner.flush(FLUSH)
+        try:
+            await unit.partner.flush(FLUSH)
+        except Refusal as error:
+            raise Refusal(f"swap: {error}") from None
     taken = await unit.partner.ask("swap", {"term": unit.term + 1}, unit.interval + READY)
     asked = unit.engine.now()
     unit.engine.release()
@@ -77,6 +80,7 @@ class Taking:
         unit, term = self._unit, arguments.get("term")
         if not isinstance(term, int) or term <= 0:
             raise Refusal("swap: term: expected a whole number from 1")
+        unit.look()
         if unit.role != Role.BACKUP:
             raise Refusal(f"swap: the other device is {unit.role}; expected a Backup")
         if unit.why:

@@ -41,6 +41,7 @@ class SettingsSync:
     BOTH_MASTERS: nothing crosses until the roles are others; it is said again with each comparison.
     `voice()`: names of the voice files that the peer may not have, for a conflict snapshot; it is called in
     the store's thread.
+    `news()`: the state that `status` shows has changed.
     """
 
     kinds = SETTINGS
@@ -51,12 +52,14 @@ class SettingsSync:
         applied: Callable[[frozenset[str]], object] = lambda _: None,
         decided: Callable[[Decision], object] = lambda _: None,
         voice: Callable[[], tuple[str, ...]] = tuple,
+        news: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         self._means = Means(
             run_in_store, store, self._tell, conflicts, unit, firmware, applied, self._decided, voice
         )
         self._store = store
-        self._to_tell, self._to_decide = tell, decided
+        self._to_tell, self._to_decide, self._news = tell, decided, news
+        self._last_state = ""
         self._leading: bool | None = None
         self._channel: Channel | None = None
         self._peer: Said | None = None  # what it said last in this session
@@ -213,6 +216,9 @@ class SettingsSync:
         side = self._leader or self._follower
         if side is None or self._loop is None:
             return
+        if (state := self._state(side)) != self._last_state:
+            self._last_state = state
+            self._loop.call_soon(self._news)  # not within what is being done
         if side.current:
             if self._follower is not None and self._giver is not None and self._follower.to_pass_on:
                 self._follower.to_pass_on = False

@@ -200,7 +200,7 @@ class VoiceSync:
         until = asyncio.get_running_loop().time() + seconds
         wanted = self._looking.everything(eager=True)
         while not (self._looking.done >= wanted and self._in_step()):
-            if asyncio.get_running_loop().time() >= until:
+            if self._session is None or asyncio.get_running_loop().time() >= until:
                 raise Refusal(f"voice data: {self._left()}; expected all of it within {seconds:g} s")
             await asyncio.sleep(0.005)
 
