@@ -37,7 +37,7 @@ def test_no_step_in_the_stores_thread_is_long(tmp_path: Path, record_figures: Ca
 
         unit.part._run_in_store = in_store
 
-    files, phase = count(1500, 20_000), ""
+    files, phase = count(600, 20_000), ""
 
     async def check() -> None:
         nonlocal phase
