@@ -230,6 +230,10 @@ def test_a_healed_split_keeps_the_losers_settings(together: Lab) -> None:
     assert role_of(together, master) == "master"
     put(together, master, "extensions.201.name=Stays", "extensions.202.name=OnlyHere")
     put(together, backup, "extensions.201.name=Loses", "extensions.203.name=OnlyThere")
+    message = together.units[backup].root / "data/qx/voice/mailbox/message.wav"
+    message.parent.mkdir(exist_ok=True)
+    message.write_bytes(b"left during the split")
+    wait_for(lambda: qx(together, backup)["sync"]["voice"]["files"] == 1, 10.0, "the file is known", 0.05)
     together.heal()
     assert ready(together) == master
     in_step(together, 20.0)
@@ -239,6 +243,10 @@ def test_a_healed_split_keeps_the_losers_settings(together: Lab) -> None:
         assert get(together, unit, "extensions.203.name") == ""
     (found,) = json.loads(together.qx(backup, "conflict", "--json").stdout)
     number = str(found["number"])
+    assert found["voice"] == ["mailbox/message.wav"]
+    assert (
+        together.units[master].root / "data/qx/voice/mailbox/message.wav"
+    ).read_bytes() == message.read_bytes()
     done = together.qx(backup, "conflict", "diff", number)
     assert done.returncode == 0, done.stderr
     shown = done.stdout
