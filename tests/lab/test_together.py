@@ -279,3 +279,35 @@ def test_a_power_cut_during_a_swap(together: Lab) -> None:
             if qx(together, unit).get("mode") == "passive":
                 together.qx(unit, "mode", "active").check_returncode()
     paired(together)
+
+
+def test_a_unit_that_was_reset_is_confirmed_by_hand_on_both(together: Lab) -> None:
+    """R5, R17: the same unit with a new certificate is no peer before somebody has said so on both; then it
+    takes the Master's state."""
+    master = ready(together)
+    backup = other(master)
+    put(together, master, "extensions.301.name=Kept")
+    together.power_off(backup)
+    unit = together.units[backup]
+    unit.erase()
+    unit.provision(QUICK)
+    together.license(backup)
+    unit.configure(QUICK)
+    together.power_on(backup)
+
+    def waits(which: str) -> bool:
+        pin = json.loads(together.qx(which, "licence", "--json").stdout)["pin"]
+        return bool(pin["waiting"] or pin["asked"])
+
+    for which in UNITS:
+        wait_for(lambda: waits(which), 10.0, f"unit {which} asks for a hand")  # noqa: B023
+        assert any("Certificate changed" in one["name"] for one in events(together, which))
+    assert not qx(together, master)["peer"]["session"]["up"]
+    assert get(together, backup, "extensions.301.name") == ""
+    done = together.qx(master, "licence", "confirm")
+    assert done.returncode == 0, done.stderr
+    time.sleep(1.0)
+    assert not qx(together, master)["peer"]["session"]["up"], "one hand is not enough"
+    together.qx(backup, "licence", "confirm").check_returncode()
+    assert ready(together, 15.0) == master
+    assert get(together, backup, "extensions.301.name") == "Kept"

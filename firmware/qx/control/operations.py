@@ -172,8 +172,9 @@ async def licence_install(unit: Unit, arguments: dict[str, Any]) -> dict[str, An
 
 
 async def licence_confirm(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
-    """Somebody on this unit confirms a changed certificate. Result: {confirmed}: did one wait?"""
-    return {"confirmed": await asyncio.shield(unit.confirm_certificate())}
+    """Somebody on this unit confirms a changed certificate. Result: confirmed: did one wait? and `pin`."""
+    confirmed = await asyncio.shield(unit.confirm_certificate())
+    return {"confirmed": confirmed, "pin": unit.licence()["pin"]}
 
 
 async def conflict_list(unit: Unit, _arguments: dict[str, Any]) -> list[dict[str, Any]]:

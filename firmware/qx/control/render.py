@@ -62,6 +62,9 @@ def _peer(peer: dict[str, Any]) -> str:
     mode = f" ({str(peer['mode']).capitalize()})" if peer.get("mode") else ""
     known = [str(peer["serial"])] if peer.get("serial") else []
     known += [f"firmware {peer['firmware']}"] if peer.get("firmware") else []
+    session = peer.get("session") or {}
+    if session and not session.get("up"):
+        known.append(f"no session: {session.get('why')}" if session.get("why") else "no session")
     return ", ".join([f"{state}{mode}", *known])
 
 
@@ -156,6 +159,8 @@ def licence_text(licence: dict[str, Any]) -> str:
     pin = licence.get("pin") or {}
     if pin.get("waiting"):
         lines.append(f"The peer's certificate has changed to {pin['waiting']}; confirm it on both units")
+    if pin.get("asked"):
+        lines.append("The other unit asks about this unit's changed certificate; confirm it on both units")
     return "\n".join([*lines, *map(_key_text, licence.get("keys") or ()), *licence.get("refused", ())])
 
 

@@ -191,6 +191,7 @@ class Partner:
             "sync": {**self.settings.status(), "voice": self.voice.status()},
             "session": {
                 "up": bool(session and session.up),
+                "why": session.why or None if session else "this unit has no certificate",
                 "role": self.peer.role if self.peer else None,
                 "counters": dict(session.counters) if session else {},
             },
