@@ -57,13 +57,16 @@ class BenchUnit:
         return await asyncio.get_running_loop().run_in_executor(self.worker, work, self.store)
 
     async def write(
-        self, changes: Mapping[str, Any], commit: Callable[[Store], dict[str, Any]], forced: bool = False
+        self,
+        changes: Mapping[str, Any],
+        commit: Callable[[Store, bool], dict[str, Any]],
+        forced: bool = False,
     ) -> dict[str, Any]:
         if changes:
             self.asked.append(dict(changes))
         if changes and self.refuse_to_write and not forced:
             raise Refusal(self.refuse_to_write)
-        answer = await self.run_in_store(commit)
+        answer = await self.run_in_store(lambda store: commit(store, forced))
         if answer["changed"]:
             if self.refuse_to_apply:
                 raise Refusal(self.refuse_to_apply)

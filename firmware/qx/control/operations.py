@@ -111,9 +111,11 @@ async def _write(
     async def written() -> dict[str, Any]:
         async with _turn(unit):
             wanted = await unit.run_in_store(lambda store: differing(store, changes(store)))
-            return await unit.write(
-                wanted, lambda store: committed(store, wanted, who, what, new_history=new_history), forced
-            )
+
+            def commit(store: Store, apart: bool) -> dict[str, Any]:
+                return committed(store, wanted, who, what, new_history=new_history or apart)
+
+            return await unit.write(wanted, commit, forced)
 
     # Shielded: a client that goes away must not leave a commit that is not in use.
     return await asyncio.shield(written())

@@ -16,6 +16,7 @@ from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 
 T = TypeVar("T")
+Commit = Callable[[Store, bool], dict[str, Any]]
 
 
 class Unit(Protocol):
@@ -38,14 +39,16 @@ class Unit(Protocol):
         ...
 
     async def write(
-        self, changes: Mapping[str, Plain], commit: Callable[[Store], dict[str, Any]], forced: bool = False
+        self, changes: Mapping[str, Plain], commit: Commit, forced: bool = False
     ) -> dict[str, Any]:
         """Commits and takes into use. `changes` is what would differ (values in plain form, None for back to
-        the default; empty: nothing), `commit` does it in the store's thread and answers as `committed` does;
-        the answer comes back with its `durable` as it is then. Raises Refusal where this unit may not make
-        these changes now: a Backup's settings are read-only (R19), pair parameters change through the Master
-        and while the peer is there, unless `forced` (R13). A refusal to take into use is an answer to the
-        user (the commit stands); it says what is stored and not in use, and why."""
+        the default; empty: nothing). `commit(store, apart)` does it in the store's thread and answers as
+        `committed` does, opening a history where `apart`: what is forced onto one unit of a pair must never be
+        taken for something that both had. The answer comes back with its `durable` as it is then. Raises
+        Refusal where this unit may not make these changes now: a Backup's settings are read-only (R19), pair
+        parameters change through the Master and while the peer is there, unless `forced` (R13). A refusal to
+        take into use is an answer to the user (the commit stands); it says what is stored and not in use, and
+        why."""
         ...
 
     async def confirm_certificate(self) -> bool:

@@ -368,15 +368,19 @@ class Controller:
         return await asyncio.get_running_loop().run_in_executor(self._keyring_thread, work, self.keyring)
 
     async def write(
-        self, changes: Mapping[str, Plain], commit: Callable[[Store], dict[str, Any]], forced: bool = False
+        self,
+        changes: Mapping[str, Plain],
+        commit: Callable[[Store, bool], dict[str, Any]],
+        forced: bool = False,
     ) -> dict[str, Any]:
         scopes = self._scopes(changes)
         why = refusal(scopes.items(), self._seat(), forced)
         if why:
             raise Refusal(why)
         if "pair" in scopes.values() and self.role == Role.MASTER and self._follows():
-            return await switch.lead(self, changes, commit)
-        answer = await self.run_in_store(commit)
+            return await switch.lead(self, changes, lambda store: commit(store, False))
+        apart = forced and self.paired and self.role != Role.MASTER
+        answer = await self.run_in_store(lambda store: commit(store, apart))
         durable = asyncio.ensure_future(self._durable(answer))
         if answer["changed"]:
             await self.apply(set(answer["changed"]))
