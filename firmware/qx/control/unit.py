@@ -43,8 +43,8 @@ class Unit(Protocol):
     ) -> dict[str, Any]:
         """Commits and takes into use. `changes` is what would differ (values in plain form, None for back to
         the default; empty: nothing). `commit(store, apart)` does it in the store's thread and answers as
-        `committed` does, opening a history where `apart`: what is forced onto one unit of a pair must never be
-        taken for something that both had. The answer comes back with its `durable` as it is then. Raises
+        `committed` does, opening a history where `apart`: what is forced onto one unit of a pair must never
+        be taken for something that both had. The answer comes back with its `durable` as it is then. Raises
         Refusal where this unit may not make these changes now: a Backup's settings are read-only (R19), pair
         parameters change through the Master and while the peer is there, unless `forced` (R13). A refusal to
         take into use is an answer to the user (the commit stands); it says what is stored and not in use, and
