@@ -34,6 +34,8 @@ class Keeper:
     def changed(self) -> None:
         """There is something new to be kept. Never waits for flash."""
         with self._lock:
+            if self._due:
+                return  # the thread knows: waking it would cost each commit a turn at the interpreter's lock
             self._due = True
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
