@@ -123,7 +123,7 @@ class Following(Holding):
                     tables.put_history(self._db, step.history)
                     known = step.histories
                 self._log.append(step.change.position, step.frame)
-            tables.put_position(self._db, last.change.position, last.state)
+            tables.put_position(self._db, last.change.position, last.state, self._marked)
         self._pending, self._clean = None, False
         self._moved(last.change.position, last.histories, last.state, after, self._own_rev)
         return [
@@ -178,7 +178,7 @@ class Following(Holding):
         tables.put_values(self._db, "kv", changes, position.rev)
         if not self._histories or self._histories[-1].id != history.id:
             tables.put_history(self._db, history)
-        tables.put_position(self._db, position, state)
+        tables.put_position(self._db, position, state, self._marked)
         self._log.append(position, frame)
 
 

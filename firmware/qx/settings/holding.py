@@ -187,6 +187,11 @@ class Holding:
         self._pending = self._term
 
     @property
+    def _marked(self) -> bool:
+        """Is on flash what the next commit takes away: that the end was clean, or that a history is due?"""
+        return self._clean or self._pending is not None
+
+    @property
     def _term(self) -> int:
         """Of the history in which the settings are."""
         return self._histories[-1].term if self._histories else 0
@@ -226,10 +231,10 @@ class Holding:
             self._settings, self._own_rev = after, own_rev
 
     def _done(self, revision: Revision) -> Revision:
-        self._keeper.changed()
         if revision.frame:
-            for tell in tuple(self._listeners):
+            for tell in tuple(self._listeners):  # first: the other unit waits for it
                 tell(revision)
+        self._keeper.changed()
         return revision
 
     def _with_history(self, history: History) -> tuple[History, ...]:

@@ -92,9 +92,11 @@ def put_meta(db: Database, values: Mapping[str, Any]) -> None:
                    (name, pack(value)))  # fmt: skip
 
 
-def put_position(db: Database, position: Position, state: State) -> None:
-    """With every commit: it also takes the mark of a clean end away, and any history that was due."""
-    put_meta(db, _meta(position, state, None, False))
+def put_position(db: Database, position: Position, state: State, marked: bool = True) -> None:
+    """With every commit. It also takes the mark of a clean end away, and any history that was due, where one
+    of the two is there (`marked`)."""
+    meta = _meta(position, state, None, False)
+    put_meta(db, meta if marked else {"position": meta["position"]})
 
 
 def put_values(db: Database, table: str, values: Mapping[str, Plain], rev: int) -> None:
