@@ -26,6 +26,7 @@ from .redundancy.resolver import forget_resolver
 from .settings.store import Store
 from .trust.keyring import Keyring
 
+SWITCH = 0.0005  # seconds that one thread's Python keeps the loop from its turn (Python's own: 0.005)
 KEYRING_WAIT = 5.0  # seconds for a command that installs a key at this moment
 
 
@@ -80,4 +81,5 @@ def run(root: Path) -> int:
         stream=sys.stderr,
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    sys.setswitchinterval(SWITCH)
     return asyncio.run(_serve(Paths(root)))

@@ -50,6 +50,7 @@ REBOOT_AFTER = 0.2  # so that the answer is out before
 HOLD = 600.0  # seconds that a Backup stays passive at most while its Master starts again (R41)
 ALONE = 30.0  # seconds that a former Backup that starts alone waits for its Master (R5)
 NEITHER = 2.0  # seconds after which one of two passive Backups without a Master becomes active (R7)
+PLANNED = ("redundancy.", "network.")  # settings of which `plan` and `join` make something
 DURABLE = 0.2  # seconds for which a commit waits until the Backup has it on flash
 
 
@@ -446,7 +447,10 @@ class Controller:
         self.partner.allow_deletion()
 
     async def apply(self, changed: set[str]) -> None:
-        """Takes settings and keys into use. Raises Refusal where the interfaces do not take them."""
+        """Takes settings and keys into use (no `changed`: whatever they are). Raises Refusal where the
+        interfaces do not take them."""
+        if changed and not self._known.trouble and not any(path.startswith(PLANNED) for path in changed):
+            return  # before the loop does anything for it: the other unit's answer may be on its way
         old = self._known.plan
         joined, new = self._plan()
         if "network.dns" in changed and self._standing.applications:
