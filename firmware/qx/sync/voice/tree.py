@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import stat
 import time
 from collections.abc import Generator
@@ -416,6 +415,8 @@ def _remove_all(name: str, handle: int) -> None:
     try:
         os.unlink(name, dir_fd=handle)
     except IsADirectoryError:
-        shutil.rmtree(name, dir_fd=handle, ignore_errors=True)
+        from shutil import rmtree  # noqa: PLC0415 - it brings two libraries of compression
+
+        rmtree(name, dir_fd=handle, ignore_errors=True)
     except FileNotFoundError:
         pass
