@@ -139,14 +139,8 @@ lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruf
 
 # --- measurements and full counts -------------------------------------------------------------------
 .PHONY: bench
-bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside keepalived, in turn (QUICK=1, COUNT=n, ROWS=…)
-	@PYTHONPATH=.:tests $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows '$(ROWS)') $(if $(SEED),--seed $(SEED))
-
-.PHONY: bench-sync
-bench-sync: $(OUT)/.test-packages build ## one setting until it is durable on both units, and voice data, beside rsync
-	@mkdir -p $(OUT)/bench
-	@PYTHONPATH=firmware:.:tests:$(HOST)/module $(PY) -m tests.bench.following --json $(OUT)/bench/following.json
-	@PYTHONPATH=firmware:.:tests:$(HOST)/module $(PY) -m tests.bench.voice
+bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside keepalived and rsync (QUICK=1, COUNT=n, ROWS=…)
+	@PYTHONPATH=.:tests:firmware $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows '$(ROWS)') $(if $(SEED),--seed $(SEED))
 
 .PHONY: soak
 soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full counts (PART=name,… or all; without: the list; FORCE=1)

@@ -21,28 +21,10 @@ from qx.settings.check import validate
 from qx.settings.database import Database
 from qx.settings.state import State
 from qx.settings.store import Store
-from qx.settings.values import Plain
+
+from .office import office
 
 ROUNDS = 500
-
-
-def office(settings: int) -> dict[str, Plain]:
-    """Extensions and phones of a QX2000, some `settings` in all."""
-    values: dict[str, Plain] = {}
-    for number in range(min(settings // 10, 2000)):
-        extension = f"extensions.{10000 + number}"
-        values[f"{extension}.name"] = f"Person {number}"
-        values[f"{extension}.password"] = f"pass-{number:08}"
-        values[f"{extension}.voicemail"] = True
-        values[f"{extension}.voicemail_pin"] = f"{number:04}"
-        values[f"{extension}.mail"] = f"person.{number}@example.com"
-        phone = "phones.00:15:65:" + ":".join(f"{number:06x}"[at : at + 2] for at in (0, 2, 4))
-        values[f"{phone}.extension"] = str(10000 + number)
-        values[f"{phone}.vendor"] = "yealink"
-        values[f"{phone}.model"] = "T46U"
-        values[f"{phone}.location"] = f"Room {number}"
-        values[f"{phone}.login"] = "admin"
-    return values
 
 
 def row(name: str, times: list[float], unit: str = "ms", scale: float = 1e3) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PRODUCT, PEER = "qx", "keepalived"
+PRODUCT, PEER, RSYNC = "qx", "keepalived", "rsync"
 CONTESTANTS = (PRODUCT, PEER)
 MOST_SPOILT = 2  # a row is given up after this many spoilt measurements for each wanted one
 
@@ -52,7 +52,15 @@ class Row:
     wanted: int = 1
     note: str = ""
     of: tuple[str, ...] = CONTESTANTS
-    samples: dict[str, list[Sample]] = field(default_factory=lambda: {who: [] for who in CONTESTANTS})
+    samples: dict[str, list[Sample]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.samples = {who: [] for who in (*CONTESTANTS, *self.of)}
+
+    @property
+    def peer(self) -> str:
+        """Who stands beside the product."""
+        return self.of[1] if len(self.of) > 1 else PEER
 
     def add(self, who: str, sample: Sample) -> None:
         self.samples[who].append(sample)
@@ -76,7 +84,7 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """Median of the product over median of the peer; None where one is missing or the peer's is 0."""
-        product, peer = self.values(PRODUCT), self.values(PEER)
+        product, peer = self.values(PRODUCT), self.values(self.peer)
         if not product or not peer or not statistics.median(peer):
             return None
         return statistics.median(product) / statistics.median(peer)

@@ -2,8 +2,8 @@
 """Until a setting is durable on the Backup: `python -m tests.bench.following [SETTINGS] [FOLDER]`.
 
 Two stores in one process, joined by real wires over a pair of sockets (no TLS, no network: the floor of what
-the pair can reach). Prints a row a figure; with `--json FILE` writes them as JSON too. rsync, where it is
-installed, carries the same change in the file that other products synchronise: a text of all settings.
+the pair can reach). Prints a row a figure; with `--json FILE` writes them as JSON too. The pair itself,
+beside rsync, is measured by `make bench ROWS=setting`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import argparse
 import asyncio
 import json
 import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +22,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT / "tests/unit"), str(PROJECT / "tests/bench")]
 
-from commits import office  # noqa: E402
+from office import office  # noqa: E402
 from settings_bench import new  # noqa: E402
 from sync_bench import Line, Unit, in_step  # noqa: E402
 
@@ -33,7 +31,6 @@ from qx.settings.values import Plain  # noqa: E402
 
 COMMITS, PACE = 1000, 0.005  # of the latency, and seconds between two
 DELTAS = 10_000
-RSYNCS = 5
 
 
 def told(figures: dict[str, Any], key: str, name: str, times: list[float]) -> None:
@@ -98,7 +95,8 @@ async def reconcile(a: Unit, line: Line, figures: dict[str, Any]) -> None:
 
 
 async def measure(folder: Path, settings: int, figures: dict[str, Any]) -> None:
-    model, values = MODELS["qx2000"], office(settings)
+    model = MODELS["qx2000"]
+    values: dict[str, Plain] = {**office(settings)}
     a = Unit(new(folder / "a"), "A", model=model)
     b = Unit(new(folder / "b"), "B", model=model)
     a.store.commit(values, "bench", "restore")
@@ -121,33 +119,6 @@ async def measure(folder: Path, settings: int, figures: dict[str, Any]) -> None:
     b.close()
 
 
-def rsync(folder: Path, values: dict[str, Plain], figures: dict[str, Any]) -> None:
-    """One change of a text of the same settings, flushed, from one folder to another."""
-    program = shutil.which("rsync")
-    if program is None:
-        print("rsync is not installed: no figure of it")
-        return
-    for name in ("from", "to"):
-        (folder / name).mkdir()
-    times: list[float] = []
-    octets: list[int] = []
-    for number in range(RSYNCS + 1):
-        text = "".join(f"{path}={value}\n" for path, value in values.items()) + f"mail.user=u{number:06}\n"
-        (folder / "from/settings.conf").write_text(text)
-        began = time.perf_counter()
-        argv = [program, "-a", "--checksum", "--fsync", "--no-whole-file", "--stats"]
-        done = subprocess.run([*argv, f"{folder}/from/", f"{folder}/to/"], capture_output=True, text=True,
-                              check=True)  # fmt: skip
-        times.append(time.perf_counter() - began)
-        octets += [
-            int(line.split(":")[1].replace(",", ""))
-            for line in done.stdout.splitlines() if line.startswith("Total bytes")
-        ]  # fmt: skip
-    told(figures, "rsync", "rsync: one changed setting in a file of all", times[1:])
-    figures["rsync"]["octets"] = sum(octets[2:]) // RSYNCS
-    print(f"{'  octets there and back':<52} {figures['rsync']['octets']:8}")
-
-
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="following", description="settings from Master to Backup")
     parser.add_argument("settings", nargs="?", type=int, default=5000)
@@ -157,7 +128,6 @@ def main(argv: list[str]) -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         asyncio.run(measure(Path(folder), options.settings, figures))
-        rsync(Path(folder), office(options.settings), figures)
     figures["resident_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")

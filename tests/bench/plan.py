@@ -4,8 +4,8 @@
 from dataclasses import dataclass, field
 
 from . import takeover
-from .figures import PRODUCT, Row
-from .setting import DEFAULT, FAST, FASTEST, Setting
+from .figures import PRODUCT, RSYNC, Row
+from .setting import DEFAULT, FAST, FASTEST, OFFICE, Setting
 from .takeover import TWO_HOLDERS_LOOKED, Event
 
 
@@ -21,9 +21,13 @@ class Counts:
     packets: int = 100_000
     floods: int = 2
     starts: int = 20
+    settings: int = 5000
+    commits: int = 1000
+    files: int = 10_000
+    runs: int = 5  # of rsync
 
 
-QUICK = Counts(slow=2, fast=4, kill_all=1, slices=2, slice_s=3.0, floods=1, starts=10)
+QUICK = Counts(slow=2, fast=4, kill_all=1, slices=2, slice_s=3.0, floods=1, starts=10, commits=200, runs=2)
 
 
 @dataclass
@@ -140,4 +144,30 @@ def _planned(counts: Counts) -> list[Section]:
             },
         },
     )
-    return [fastest, Section(FAST, [cut(FAST, counts.fast)]), default]
+    return [fastest, Section(FAST, [cut(FAST, counts.fast)]), default, _crossing(counts)]
+
+
+def _crossing(counts: Counts) -> Section:
+    """What crosses to the Backup, beside rsync."""
+
+    def row(key: str, name: str, unit: str, wanted: int = 1) -> Row:
+        return Row(key, name, unit, wanted, of=(PRODUCT, RSYNC))
+
+    files, runs = counts.files, counts.runs
+    rows = {
+        "settings": (
+            row("setting", f"one of {counts.settings:,} settings, until durable on both", "ms", runs),
+            row("setting-octets", "  both ways, a change", "octets"),
+        ),
+        "voice": (
+            row("voice-first", f"first copy of {files:,} voice files", "ms"),
+            row("voice-first-octets", "  both ways", "octets"),
+            row("voice-same", "nothing changed: CPU of the Master (client)", "ms", runs),
+            row("voice-same-octets", "  both ways", "octets", runs),
+            row("voice-some", "10 new and 5 changed", "ms", runs),
+            row("voice-some-octets", "  both ways", "octets", runs),
+            row("voice-moved", "100 moved", "ms"),
+            row("voice-moved-octets", "  both ways", "octets"),
+        ),
+    }
+    return Section(OFFICE, [], {name: {one.key: one for one in group} for name, group in rows.items()})

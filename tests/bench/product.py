@@ -26,13 +26,16 @@ class Product:
         chosen = setting is not DEFAULT  # at its defaults nothing is set, and so nothing can be set wrongly
         self._demo = Demo(
             plan=PLAN,
+            model=setting.model,
             version=setting.version if chosen else None,
             interval=setting.interval if chosen else None,
         )
-        for unit in self._lab.units.values():
+        keys = self._demo.keys()
+        for name, unit in self._lab.units.items():
             unit.erase()
             unit.provision(self._demo)
             unit.configure(self._demo)
+            unit.license(keys[name])
 
     def configuration(self) -> str:
         return "".join(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .figures import CONTESTANTS, PEER, PRODUCT, Row, summary
+from .figures import PEER, PRODUCT, Row, summary
 
 _HEAD = ("", "", "n", f"{PRODUCT} median", "p95", "min–max", f"{PEER} median", "p95", "min–max", "ratio", "")
 
@@ -28,7 +28,7 @@ def _cells(row: Row, who: str) -> list[str]:
 def _beside(row: Row) -> str:
     """What else is to be known of a row: repeats and failures."""
     told: list[str] = []
-    for who in CONTESTANTS:
+    for who in row.of:
         if spoilt := row.spoilt(who):
             told.append(f"{who}: {spoilt} spoilt and repeated")
         if failed := row.failed(who):
@@ -44,14 +44,15 @@ def table(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         counts = sorted({len(row.values(who)) for who in row.of})
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}" if row.ratio >= 0.1 else f"{row.ratio:.2g}"
-        beside = "; ".join(part for part in (row.note, _beside(row)) if part)
+        against = "" if row.peer == PEER else f"beside {row.peer}"
+        beside = "; ".join(part for part in (against, row.note, _beside(row)) if part)
         lines.append(
             [
                 row.name,
                 row.unit,
                 "/".join(map(str, counts)),
                 *_cells(row, PRODUCT),
-                *_cells(row, PEER),
+                *_cells(row, row.peer),
                 ratio,
                 beside,
             ]
@@ -89,8 +90,9 @@ def markdown(rows: Sequence[Row], facts: dict[str, Any]) -> str:
         f"qx {versions['qx']}; {versions['keepalived']} (Debian {versions['keepalived_package']}).",
         "",
         "Silence: the longest time without an answer of the service address to 1,000 ICMP echo requests a",
-        "second from the PC. Ratio: median of the product over median of keepalived; below 1 the product is",
-        "better. p95 is interpolated linearly. Every single value stands in bench.json.",
+        "second from the PC. Ratio: median of the product over median of keepalived, or of what the",
+        "remark names; below 1 the product is better. p95 is interpolated linearly. Every single value",
+        "stands in bench.json.",
         "",
         "| " + " | ".join([*head[:-1], "remarks"]) + " |",
         "|" + "---|" * 2 + "--:|" * (len(head) - 3) + "---|",

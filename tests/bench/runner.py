@@ -2,6 +2,7 @@
 """Runs the plan on one lab: the contestants in turn, each turn a pair from its cold boots to power off."""
 
 import random
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,9 +12,11 @@ from board.lab.namespace import LabError
 from board.lab.pair import Lab
 from board.lab.probe import Probe
 
-from . import load, takeover
+from qx.errors import Refusal
+
+from . import crossing, load, takeover
 from .adverts import Adverts
-from .figures import PEER, PRODUCT, Row, Sample, turns
+from .figures import PEER, PRODUCT, Row, Sample, summary, turns
 from .keepalived import Keepalived
 from .pair import Contestant, Pair
 from .plan import Counts, Section, Trial
@@ -28,6 +31,7 @@ class Runner:
 
     def __init__(self, lab: Lab, folder: Path, counts: Counts, chance: random.Random, say: Say) -> None:
         self._lab = lab
+        self._folder = folder
         self._counts = counts
         self._chance = chance
         self._say = say
@@ -50,6 +54,9 @@ class Runner:
         with Adverts(self._lab.network.name("pc")) as adverts:
             self._trials(section, adverts)
             for name, rows in section.loads.items():
+                if name in ("settings", "voice"):
+                    self._crossing(name, rows, self._pair(PRODUCT, section.setting, adverts))
+                    continue
                 while any(row.lacks(who) for row in rows.values() for who in self._contestants):
                     for who in self._contestants:
                         self._load(name, rows, who, self._pair(who, section.setting, adverts))
@@ -115,6 +122,30 @@ class Runner:
             self._say(f"{who:<10} {row.name.strip()}: {told} {row.unit}")
         if name != "listening":
             pair.end()
+
+    def _crossing(self, name: str, rows: dict[str, Row], pair: Pair) -> None:
+        """Both are measured on one pair: what the product copies is what rsync copies."""
+        counts, folder = self._counts, self._folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            if name == "settings":
+                found = crossing.settings(pair, folder, counts.settings, counts.commits, counts.runs)
+            else:
+                found = crossing.voice(pair, folder, counts.files, counts.runs)
+        except (LabError, Refusal, ProcessLookupError) as error:
+            found = {key: {PRODUCT: [Sample(failed=str(error))]} for key in rows}
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            pair.end()
+        for key, row in rows.items():
+            for who, samples in found[key].items():
+                for sample in samples:
+                    row.add(who, sample)
+                told = summary(row.values(who))
+                self._say(
+                    f"{who:<10} {row.name.strip()}: {f'{told.median:.2f}' if told else 'FAILED'} {row.unit}"
+                )
 
     def _measure(self, name: str, pair: Pair) -> dict[str, list[Sample]]:
         counts = self._counts

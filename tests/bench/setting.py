@@ -16,6 +16,7 @@ class Setting:
     name: str
     version: int
     interval: str
+    model: str = "qx200"
 
     @property
     def seconds(self) -> float:
@@ -25,4 +26,5 @@ class Setting:
 DEFAULT = Setting("v2 1 s", 2, "1")
 FAST = Setting("v3 100 ms", 3, "0.1")
 FASTEST = Setting("v3 10 ms", 3, "0.01")
+OFFICE = Setting("v3 100 ms, QX2000", 3, "0.1", "qx2000")  # as many extensions as settings want
 SETTINGS = (DEFAULT, FAST, FASTEST)
