@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sync_bench import Line, Unit, in_step, run
 
-from bench.commits import office
+from bench.office import office
 from counts import bound, count
 from qx.model import MODELS
 from qx.settings.store import Store
