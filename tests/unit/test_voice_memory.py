@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 from counts import count
+from qx.sync.voice.tree import Tree
 
 MOST = 64 << 20  # octets, with everything of Python, both stores' caches and this script in it
 
@@ -63,3 +65,26 @@ def test_many_files_in_one_folder_or_in_many_stay_within_64_mb(tmp_path: Path) -
         print(shape, said)
         assert int(said[0]) < MOST
         assert float(said[1]) < 1.0
+
+
+def test_a_look_at_an_unchanged_flat_folder_costs_no_memory(tmp_path: Path) -> None:
+    """R14: 5,000 files of one folder, each compared by its key, and no list of them; the list is there again
+    as soon as one of them has changed."""
+    tree = Tree(tmp_path / "voice", settled=0)
+    tree.open()
+    flat = tree.root / "flat"
+    flat.mkdir()
+    for number in range(5000):
+        (flat / f"message-{number:06}.wav").touch()
+    whole = tree.list(b"flat")
+    assert whole is not None and len(whole.files) == 5000 and whole.files == sorted(whole.files)
+    tracemalloc.start()
+    same = tree.list(b"flat", whole.stats)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert same is not None and same.stats == whole.stats and not same.files
+    assert peak < 600_000, peak
+    (flat / "message-002500.wav").write_bytes(b"changed")
+    changed = tree.list(b"flat", whole.stats)
+    assert changed is not None and changed.stats != whole.stats and len(changed.files) == 5000
+    tree.close()

@@ -42,6 +42,9 @@ class Stopped(Exception):
     """The work was ended because the unit does something else now."""
 
 
+AT_ONCE = 1024  # entries of a folder that are hashed together
+
+
 @dataclass(slots=True)
 class Listing:
     """A folder at one moment. `stats` is the digest of names and keys, empty while one of them is young."""
@@ -162,12 +165,29 @@ class Tree:
     def list(self, folder: bytes, known: bytes = b"") -> Listing | None:
         """What is in a folder. Its files are left out where the digest is the `known` one. None: no such
         folder. A name that the limits forbid is odd."""
+        found = self._listed(folder, with_files=not known)
+        if found is not None and known and found.stats != known:
+            found = self._listed(folder, with_files=True)
+        return found
+
+    def _listed(self, folder: bytes, with_files: bool) -> Listing | None:
+        """A folder of 50,000 files costs memory only where they are asked for."""
         found = Listing(folder)
+        digest = blake2b(digest_size=16)
         names: list[str] = []
         keys: list[bytes] = []
         newest = 0
         pack, is_file = KEY.pack, stat.S_IFREG
         now = time.time_ns()
+
+        def gathered() -> None:
+            digest.update(b"".join(keys))
+            digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
+            if with_files:
+                found.files.extend(zip(map(os.fsencode, names), keys, strict=True))
+            names.clear()
+            keys.clear()
+
         try:
             with self.folder(folder) as handle, os.scandir(handle) as entries:
                 for entry in entries:
@@ -177,6 +197,8 @@ class Tree:
                         changed = s.st_ctime_ns
                         keys.append(pack(s.st_ino, s.st_size, s.st_mtime_ns, changed))
                         newest = changed if changed > newest else newest  # max() costs more
+                        if len(keys) == AT_ONCE:
+                            gathered()
                     else:
                         name = os.fsencode(entry.name)
                         if folder or name not in RESERVED:
@@ -184,12 +206,10 @@ class Tree:
                             kind.append(joined(folder, name))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        digest = blake2b(b"".join(keys), digest_size=16)
-        digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
+        gathered()
         if not self.young(newest, now):
             found.stats = digest.digest()
-        if not known or found.stats != known:
-            found.files = sorted(zip((os.fsencode(name) for name in names), keys, strict=True))
+        found.files.sort()
         return found
 
     def look(self, path: bytes) -> os.stat_result | None:
