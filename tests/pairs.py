@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from ipaddress import IPv4Interface
 from pathlib import Path
+from typing import Any
 
 import pluggy
 import pytest
@@ -64,6 +65,30 @@ def restarted(lab: Lab, unit: str, pid: int) -> str:
 
     wait_for(new, 5.0, "a new daemon")
     return ready(lab)
+
+
+def in_step(lab: Lab, seconds: float = 10.0) -> None:
+    """Waits until both units have the same settings and say so."""
+
+    def look() -> bool:
+        told = [qx(lab, unit).get("sync", {}) for unit in UNITS]
+        same = len({(one.get("history"), one.get("revision")) for one in told}) == 1
+        return same and all(one.get("state") == "in step" for one in told)
+
+    wait_for(look, seconds, "both units are in step", 0.02)
+
+
+def put(lab: Lab, unit: str, *changes: str, force: bool = False) -> dict[str, Any]:
+    """`qx set --json`, which must be taken."""
+    done = lab.qx(unit, "set", "--json", *(["--force"] if force else []), *changes, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def get(lab: Lab, unit: str, path: str) -> str:
+    """`qx get`; empty where the unit does not answer."""
+    done = lab.qx(unit, "get", path)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def service(lab: Lab) -> str:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from board.lab.demo import Demo
@@ -19,8 +18,8 @@ from board.lab.pair import Lab
 
 from counts import bound, count
 from holders import Holders
-from labtools import becomes, make_lab, other, paired, qx, wait_for
-from pairs import DEFAULT, QUICK, events, outage, pair, probing, ready, refused, restarted
+from labtools import becomes, make_lab, other, paired, qx, role, wait_for
+from pairs import DEFAULT, QUICK, events, get, in_step, outage, pair, probing, put, ready, refused, restarted
 
 
 @pytest.fixture(scope="module")
@@ -38,26 +37,6 @@ def together(whole: Lab) -> Lab:
     ready(whole)
     in_step(whole)
     return whole
-
-
-def in_step(lab: Lab, seconds: float = 10.0) -> None:
-    def look() -> bool:
-        told = [qx(lab, unit).get("sync", {}) for unit in UNITS]
-        same = len({(one.get("history"), one.get("revision")) for one in told}) == 1
-        return same and all(one.get("state") == "in step" for one in told)
-
-    wait_for(look, seconds, "both units are in step", 0.02)
-
-
-def put(lab: Lab, unit: str, *changes: str, force: bool = False) -> dict[str, Any]:
-    done = lab.qx(unit, "set", "--json", *(["--force"] if force else []), *changes, timeout=30)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def get(lab: Lab, unit: str, path: str) -> str:
-    done = lab.qx(unit, "get", path)
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def test_a_setting_crosses_and_says_so(together: Lab) -> None:
@@ -146,11 +125,7 @@ def test_pair_parameters_change_on_a_running_pair(tmp_path: Path, demo: Demo) ->
         assert "redundancy.group_id: a parameter of the pair, and the other unit is away" in line
         assert get(lab, master, "redundancy.group_id") == "21"
         put(lab, master, "extensions.102.name=Zoe")
-        assert role_of(lab, master) == "master"
-
-
-def role_of(lab: Lab, unit: str) -> str:
-    return qx(lab, unit).get("role", "")
+        assert role(lab, master) == "master"
 
 
 class Writer(threading.Thread):
@@ -227,7 +202,7 @@ def test_a_healed_split_keeps_the_losers_settings(together: Lab) -> None:
     in_step(together)
     together.split()
     becomes(together, backup, "master", 10.0)
-    assert role_of(together, master) == "master"
+    assert role(together, master) == "master"
     put(together, master, "extensions.201.name=Stays", "extensions.202.name=OnlyHere")
     put(together, backup, "extensions.201.name=Loses", "extensions.203.name=OnlyThere")
     message = together.units[backup].root / "data/qx/voice/mailbox/message.wav"
@@ -273,7 +248,7 @@ def test_a_power_cut_during_a_swap(together: Lab) -> None:
         swapping.join()
         for unit in UNITS:
             together.power_on(unit)
-        wait_for(lambda: sorted(str(role_of(together, unit)) for unit in UNITS) == ["backup", "master"],
+        wait_for(lambda: sorted(str(role(together, unit)) for unit in UNITS) == ["backup", "master"],
                  45.0, "one Master and one Backup")  # fmt: skip
         for unit in UNITS:
             if qx(together, unit).get("mode") == "passive":
