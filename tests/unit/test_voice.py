@@ -444,7 +444,7 @@ def test_the_files_that_the_other_unit_may_not_have_are_known(tmp_path: Path) ->
             a.write("before.wav", b"changed only here")
             (a.voice / "deleted.wav").unlink()
             a.part.reconcile()
-            await until(lambda: a.part._rows.files == 3)
+            await until(lambda: a.part._rows.files == 3 and not a.part.status()["unsettled"])
             assert await unshared() == ("before.wav", "d/split.wav", "\\xff.wav")
             await connect(a, b)
             await in_step(a, b)

@@ -159,15 +159,21 @@ class Scanner:
             await self._in_manifest(lambda m: m.looked_through([(folder, listing.stats)]))
 
     async def _read(self, folder: bytes, changed: list[tuple[bytes, int, int]]) -> bool:
-        """Reads the files that differ, but for the young ones that nobody closed. Returns whether each one
-        has been read and is settled."""
-        now = time.time_ns()
-        due: list[tuple[bytes, int]] = []
-        for name, size, ctime in changed:
-            if self._tree.young(ctime, now) and not self.eager:
-                self._look_again(joined(folder, name))
-            else:
-                due.append((joined(folder, name), size))
+        """Reads the files that differ, but for the young ones that somebody is writing: a new folder is
+        watched too late to tell who finished in it. Returns whether each one has been read and is settled."""
+
+        def finished() -> list[tuple[bytes, int]]:
+            now = time.time_ns()
+            due: list[tuple[bytes, int]] = []
+            for name, size, ctime in changed:
+                path = joined(folder, name)
+                if self._tree.young(ctime, now) and not self.eager and not self._tree.finished(path):
+                    self._look_again(path)
+                else:
+                    due.append((path, size))
+            return due
+
+        due = await self._off(finished) if changed else []
         settled = await self._take(due)
         return settled and len(due) == len(changed)
 

@@ -10,7 +10,9 @@ Lost where the tree is not the one that it was.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import signal
 import stat
 import time
 from collections.abc import Generator
@@ -31,6 +33,7 @@ PIECE = 1 << 20  # octets read or copied at once
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_F_SETSIG = 10  # asm-generic/fcntl.h, which `fcntl` does not name
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -224,6 +227,26 @@ class Tree:
             if error.errno == 40:  # ELOOP: a folder on the way is a link now
                 return None
             raise
+
+    def finished(self, path: bytes) -> bool:
+        """Whether nobody has the file open for writing: only then the kernel grants a lease for reading
+        (fcntl(2), F_SETLEASE). False as well where it cannot be asked. The lease is given back at once; the
+        signal that a writer would send meanwhile is one that does nothing."""
+        folder, name = split(path)
+        try:
+            with self.folder(folder) as handle:
+                file = os.open(name, _READ, dir_fd=handle)
+        except OSError:
+            return False
+        try:
+            fcntl.fcntl(file, _F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError:
+            return False
+        finally:
+            os.close(file)
+        return True
 
     def content(self, path: bytes, flush: bool = False, tries: int = 3) -> Content | None:
         """Reads and hashes a file; None while it changes under the reader. `flush` makes what was read
