@@ -97,17 +97,18 @@ def test_another_pair_key_is_no_proof(side: str) -> None:
     assert caught.value.reason == "proof"
 
 
-def test_another_serial_is_refused_before_any_proof() -> None:
-    """R5, R17: by name: whom the key names, and who is there."""
+def test_another_serial_is_refused_whatever_it_proves() -> None:
+    """R5, R17: by name: whom the key names, and who is there; the caller, too, proves nothing to it."""
     other = replace(OURS_B, certificate=issue(C, b"c" * 32, bytes(16)))
     with pytest.raises(NotAuthenticated, match=f"the other unit is {C}; expected {B}") as caught:
         meet(caller=other)
     assert caught.value.reason == "serial"
-    with pytest.raises(NotAuthenticated, match=f"the other unit is {C}; expected {A}"):
-        Introduction(OURS_B, other.certificate)
-    for odd in (b"", b"no certificate"):
-        with pytest.raises(NotAuthenticated, match="the other unit is nobody"):
-            Introduction(OURS_B, odd)
+    for shown, whom in ((other.certificate, C), (b"", "nobody"), (b"no certificate", "nobody")):
+        caller = Introduction(OURS_B, shown)
+        assert [kind for kind, _ in caller.begin()] == [MEET]
+        body = {"nonce": bytes(32), "confirmed": False, "proof": bytes(32)}
+        with pytest.raises(NotAuthenticated, match=f"the other unit is {whom}; expected {A}"):
+            caller.hear(ANSWER, body)
 
 
 def test_whoever_stands_between_gets_no_proof_that_fits() -> None:

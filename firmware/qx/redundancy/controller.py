@@ -198,14 +198,17 @@ class Controller:
         if view.master or view.state == State.MASTER:
             self._not_alone()
         if plan:
+            armed = self._armed()
             self._known = replace(
                 self._known,
                 conflicts=tuple(self._conflicts.values()),
                 mismatches=tuple(mismatches(plan, view, self.partner.mismatches())),
                 unpaired=self.partner.unpaired,
-                copying=self.partner.copying,
+                copying=self.partner.copying or self._never_met(view),
             )
-        self._note_copied()
+            self._note_copied()
+            if self._armed() != armed:
+                self.lease()  # not a second later: the Master may go any moment
         before, self._standing = self._standing, standing(self._known, view)
         if (before.role, before.mode) != (self._standing.role, self._standing.mode):
             self._since = time.time()
@@ -227,6 +230,13 @@ class Controller:
             return None
         agreed = view.hello is not None and not unreadable(self._known.mismatches)
         return False if self.paired or agreed else None
+
+    def _never_met(self, view: EngineView) -> bool:
+        """Is there a Master with which this unit was never paired? Then it has nothing of its state (R5)."""
+        if self.met is not None or self.role == Role.MASTER:
+            return False
+        heard = view.master is not None and view.state == State.BACKUP
+        return heard or (view.hello is not None and view.hello.state == State.MASTER)
 
     def _enter(self, before: Standing) -> None:
         serving = self._standing.applications
@@ -416,7 +426,11 @@ class Controller:
         # in its place. Any other comes back as it was (R37); a Backup waits meanwhile.
         reboot = not self._standing.applications or self._follows()
         if reboot and self.role == Role.MASTER:
-            await self.partner.ask("hold", {"seconds": HOLD}, 2.0)
+            try:
+                await self.partner.ask("hold", {"seconds": HOLD}, 2.0)
+            except Refusal as error:  # the key is stored; a Backup that has gone meanwhile waits for nobody
+                log.warning("%s", error)
+                reboot = self._follows()
         if reboot:
             self.reboot_soon("feature key")
         else:

@@ -126,9 +126,11 @@ class Partner:
 
     @property
     def unpaired(self) -> str:
-        """Why the authenticated peer and this unit are no pair; empty where they are."""
+        """Why the peer and this unit are no pair; empty where they are. Of a pair only an authenticated peer
+        can say so; a unit that was never paired has nobody else to believe."""
         found = (m for m in self.mismatches() if m.parameter in UNPAIRING)
-        return "; ".join(f"{m.parameter}: {m.ours} here, {m.theirs} on the other unit" for m in found)
+        why = "; ".join(f"{m.parameter}: {m.ours} here, {m.theirs} on the other unit" for m in found)
+        return why or (self.session.stranger if self.session and self._unit.met is None else "")
 
     @property
     def copying(self) -> bool:

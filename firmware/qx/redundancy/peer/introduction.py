@@ -60,8 +60,6 @@ class Introduction:
         self._nonce = nonce()
         self._exchange: Exchange | None = None
         self._proven: bool | None = None  # the caller: the listener's proof was right, with this `confirmed`
-        if shown is not None:
-            self._check_serial(shown)
 
     def begin(self) -> Messages:
         if self._role == Role.SERVER:
@@ -95,6 +93,7 @@ class Introduction:
         return ((ANSWER, {"nonce": self._nonce, **self._ours_proven(self._exchange)}),)
 
     def _prove(self, body: Any) -> Messages:
+        self._check_serial(self._theirs)  # not before: the listener learns that somebody left without a proof
         theirs = _octets(body, "nonce", NONCE, NONCE)
         self._exchange = Exchange(self._nonce, theirs, self._ours.certificate, self._theirs)
         self._proven = self._check_proof(self._exchange, Role.SERVER, body)

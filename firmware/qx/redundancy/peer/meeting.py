@@ -55,8 +55,10 @@ class Meeting:
         self._fail(error)
 
     def over(self, error: Exception | None) -> None:
-        if not isinstance(error, Refusal) and not self._caller:
-            error = NotAuthenticated("proof", "pairing: the other end left without a proof of our pair key")
+        # Whoever finds that the keys are not for each other leaves: so does an impostor who has none.
+        if not isinstance(error, Refusal) and self._introduction:
+            text = "pairing: the other end left without a proof of our pair key; expected "
+            error = NotAuthenticated("proof", f"{text}{self._ours.peer} with the redundancy key of our set")
         self._fail(error or ConnectionError("the other unit ended the pairing"))
 
     # --- within ---------------------------------------------------------------------------------------------

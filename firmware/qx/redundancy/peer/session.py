@@ -45,6 +45,7 @@ log = logging.getLogger("qx.peer")
 
 NO_PLACE = "no Virtual IP Addresses are set"
 AGAIN = 1.0  # seconds after an error that nobody foresaw
+KEYS = ("serial", "proof")  # of refusals.REASONS: keys that are not for each other
 COUNTED = ("sessions", "goodbyes", "broken", "pairings", "octets_sent", "octets_received")
 
 
@@ -80,6 +81,7 @@ class Session:
         self._comparison = Comparison((), True)
         self._heard = -math.inf  # the last octet of the last session
         self._why = NO_PLACE
+        self._stranger = ""
         self._refusals = Refusals()
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
 
@@ -103,6 +105,12 @@ class Session:
         """Why there is no session, in one line; empty when there is one. Partly what a stranger claims: to be
         shown, never acted on."""
         return "" if self.up else self._why
+
+    @property
+    def stranger(self) -> str:
+        """Why whoever is at the peer's address was refused for its keys; empty where it was not. Nobody has
+        authenticated: it counts for a unit only as long as it was never paired."""
+        return self._stranger
 
     @property
     def heard_s(self) -> float:
@@ -136,6 +144,7 @@ class Session:
         if place != self._place:
             self._place = place
             self._restart("moved")
+            self._stranger = ""
             self._why = "" if place else NO_PLACE
 
     def say(self, role: str, mode: str | None, term: int) -> None:
@@ -151,6 +160,7 @@ class Session:
     def keys_changed(self) -> None:
         """A key was installed: hellos are exchanged anew, with another peer if the keys name one."""
         self._compared(Comparison((), True))
+        self._stranger = ""
         self._restart("keys")
 
     async def confirm_certificate(self) -> bool:
@@ -197,6 +207,8 @@ class Session:
     def refuse(self, source: str, error: Exception) -> None:
         name, text = reason(error)
         self._why = f"{source}: {text}"
+        if name in KEYS and self._place and source == str(self._place.peer):
+            self._stranger = text
         if self._refusals.refused(source, name, asyncio.get_running_loop().time()):
             self._told(Refused(source, name, text))
 
@@ -205,7 +217,7 @@ class Session:
             self._link.drop("the other unit connected anew")
         peer = link.peer
         assert peer
-        self._link = link
+        self._link, self._stranger = link, ""
         self._counts["sessions"] += 1
         link.say(self._own)  # what has changed since the hello went out
         self._spawn(self.credentials.settle())
