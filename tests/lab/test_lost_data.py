@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A unit of a pair that has lost something of its flash never serves alone by accident (R1, R5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from board.lab.network import UNITS
+from board.lab.pair import Lab
+
+from labtools import becomes, other, role, stays
+from pairs import QUICK, Log, events, get, held_now, in_step, pair, put, ready
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with pair("ld", tmp_path_factory.mktemp("lost"), QUICK) as lab:
+        yield lab
+
+
+def data(lab: Lab, unit: str) -> Path:
+    return lab.units[unit].root / "data" / "qx"
+
+
+def test_keys_lost_on_a_paired_unit(whole: Lab) -> None:
+    """R1: fault beside the Master and alone, never standalone; with the key it is a Backup again."""
+    master = ready(whole)
+    backup = other(master)
+    whole.power_off(backup)
+    (data(whole, backup) / "trust" / "keys").unlink()
+    whole.power_on(backup)
+    told = becomes(whole, backup, "fault", 5.0)
+    assert "the redundancy key is missing, and this unit is paired with" in told["why"]
+    for unit in UNITS:
+        whole.power_off(unit)
+    whole.power_on(backup)
+    becomes(whole, backup, "fault", 5.0)
+    stays(lambda: held_now(whole)[backup] == [] and role(whole, backup) == "fault", 2.0, "it serves nothing")
+    whole.power_on(master)
+    becomes(whole, master, "master", 40.0)
+    whole.license(backup)
+    assert ready(whole) == master
+    in_step(whole)
+
+
+def test_settings_lost_on_a_paired_unit(whole: Lab) -> None:
+    """R1, R5: it comes back by itself, from its snapshot and then with the Master's state."""
+    master = ready(whole)
+    backup = other(master)
+    put(whole, master, "extensions.301.name=Before")
+    in_step(whole)
+    whole.power_off(backup)
+    put(whole, master, "extensions.301.name=After")
+    for file in data(whole, backup).glob("settings.db*"):
+        file.unlink()
+    whole.power_on(backup)
+    assert ready(whole) == master
+    in_step(whole)
+    assert any(one["name"] == "Settings restored from a snapshot" for one in events(whole, backup))
+    assert {get(whole, unit, "extensions.301.name") for unit in UNITS} == {"After"}
+
+
+def test_settings_and_snapshots_lost_on_a_paired_unit(whole: Lab) -> None:
+    """R1: without a setting of its own it says why it does not run; it serves nothing, also alone."""
+    master = ready(whole)
+    backup = other(master)
+    whole.power_off(backup)
+    away = data(whole, backup).parent / "away"
+    away.mkdir()
+    for file in data(whole, backup).glob("settings.*"):
+        file.rename(away / file.name)
+    log = Log(whole, backup)
+    whole.power_on(backup)
+    log.says("settings.db: not found; expected the settings of a provisioned unit", 5.0)
+    assert role(whole, master) == "master"
+    whole.power_off(master)
+    stays(lambda: held_now(whole)[backup] == [], 3.0, "it does not serve", 0.02)
+    whole.power_off(backup)
+    for file in away.iterdir():
+        file.rename(data(whole, backup) / file.name)
+    for unit in (master, backup):
+        whole.power_on(unit)
+    ready(whole)
