@@ -109,16 +109,17 @@ run: $(OUT)/.lab-packages build ## two units side by side, live; pull plugs from
 
 # --- tests ------------------------------------------------------------------------------------------
 TESTS ?=
-# Tests of the wire wait more than they work; a flood wants the machine for itself. Unit tests share nothing:
-# folders, loopback addresses and file systems are each one's own.
-ALONE         := tests/wire/test_flood.py
+# Tests of the pair and of the wire wait more than they work; what measures a load, a flood or milliseconds wants
+# the machine for itself. Unit tests share nothing: folders, loopback addresses and file systems are each one's own.
+ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
+                 guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/interop tests/wire --ignore $(ALONE)
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/interop tests/lab tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
 	@$(if $(TESTS),,$(PY) -m pytest $(UNIT))
-	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz tests/lab $(ALONE))
+	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz $(ALONE))
 	@$(if $(TESTS),,$(PY) -m pytest $(TWO_AT_A_TIME))
 
 .PHONY: test-unit
@@ -127,8 +128,7 @@ test-unit: $(OUT)/.test-packages build ## the unit tests alone, two at a time
 
 .PHONY: test-wire
 test-wire: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the wire, and interworking with keepalived and FRR
-	@$(PY) -m pytest $(ALONE)
-	@$(PY) -m pytest $(TWO_AT_A_TIME)
+	@$(PY) -m pytest tests/interop tests/wire
 
 .PHONY: lint
 lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruff, pyright, clang-format
