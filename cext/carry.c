@@ -170,6 +170,7 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
         .passive = group->passive,
         .wan_link = group->wan_link,
         .master_before = group->master_before,
+        .stood_down = engine->stood_down && now - engine->stood_down < QX_STOOD_DOWN,
         .interval_cs = (uint16_t)plan->interval_cs,
         .term = atomic_load_explicit(&engine->term, memory_order_relaxed),
         .uptime_s = (uint32_t)((now - engine->started) / QX_SECOND),

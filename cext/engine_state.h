@@ -72,9 +72,10 @@ struct qx_engine {
     bool held[QX_SERVICES];   /* the service's address is on its interface */
     bool raised[QX_SERVICES]; /* its macvlan is up */
     int64_t hello_at;
-    bool willing_told; /* in the last hello: the Master and its guardian count on it, so a change is told at
-                          once */
-    int64_t answered;  /* our last advertisement that answered a lower one */
+    int64_t stood_down; /* when this unit was Master last; 0: it never was, or is */
+    bool willing_told;  /* in the last hello: the Master and its guardian count on it, so a change is told at
+                           once */
+    int64_t answered;   /* our last advertisement that answered a lower one */
     int64_t conflict_told;
     int64_t refused_told[QX_REASON_COUNT];
     int64_t foreign_told;

@@ -267,9 +267,11 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now) {
         }
         engine->status.hellos_received++;
         bool news = !engine->peer_known || differs(&hello, &engine->group.hello);
-        /* It was Master until now, or out of sight and may have been: neighbours may have followed it, and it
-         * may have stood down without another word that we could hear. */
-        bool astray = engine->group.hello.state == QX_MASTER || now - engine->group.hello_seen > HELLO_GAP;
+        /* It was Master until now, says that it was a moment ago, or was out of sight and may have been:
+         * neighbours may have followed it, and it may have stood down without an advertisement that we heard.
+         */
+        bool astray = engine->group.hello.state == QX_MASTER || hello.stood_down ||
+                      now - engine->group.hello_seen > HELLO_GAP;
         struct qx_round round;
         qx_round_begin(engine, &round);
         qx_group_hello(&engine->group, now, &hello, &round.actions);

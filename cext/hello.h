@@ -16,6 +16,7 @@
 
 #define QX_HELLO_PORT 7778
 #define QX_HELLO_SIZE 112
+#define QX_STOOD_DOWN 3000000000LL /* ns for which a former Master says so */
 
 struct qx_hello {
     uint8_t state; /* enum qx_state */
@@ -27,6 +28,7 @@ struct qx_hello {
     bool passive;
     bool wan_link;
     bool master_before; /* was Master when its link was lost */
+    bool stood_down;    /* was Master within the last QX_STOOD_DOWN */
     uint16_t interval_cs;
     uint32_t term;
     uint32_t uptime_s;

@@ -23,6 +23,9 @@ static void on_new_state(struct qx_engine *engine, int64_t now, const struct qx_
                              .b = group->cause,
                              .from = engine->status.master,
                              .at = now};
+    engine->stood_down = round->state == QX_MASTER       ? now
+                         : group->fsm.state == QX_MASTER ? 0
+                                                         : engine->stood_down;
     if (group->fsm.state == QX_MASTER) {
         engine->status.become_master++;
         event.announced = event.addresses = qx_engine_now();

@@ -18,7 +18,7 @@ NUMBERS = {
     "term": (16, 4), "uptime_s": (20, 4), "lan_service": (24, 4), "wan_service": (28, 4),
     "lan_prefix": (32, 1), "wan_prefix": (33, 1),
 }  # fmt: skip
-FLAGS = {"virtual_mac": 1, "armed": 2, "passive": 4, "wan_link": 8, "master_before": 16}
+FLAGS = {"virtual_mac": 1, "armed": 2, "passive": 4, "wan_link": 8, "master_before": 16, "stood_down": 32}
 TEXTS = {"serial": (36, 24), "model": (60, 12), "firmware": (72, 24)}
 
 visible = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
