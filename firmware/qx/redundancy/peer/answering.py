@@ -63,7 +63,7 @@ class Answering:
         loop, peer = asyncio.get_running_loop(), str(self._place.peer)
         while True:
             try:
-                connection, (source, _) = await loop.sock_accept(listener)
+                connection, (source, _) = await _accepted(listener)
             except OSError as error:
                 log.warning("accept: %s", error.strerror)
                 await asyncio.sleep(ACCEPT_AGAIN)
@@ -131,3 +131,22 @@ class Answering:
             self._host.trouble(str(error))
         finally:
             meeting.wire.close()
+
+
+async def _accepted(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    """The next connection. `loop.sock_accept` loses one, and says so in the log, where it is cancelled in the
+    turn of the loop in which one comes."""
+    loop, there = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(listener, there.set)
+    try:
+        while True:
+            try:
+                connection, source = listener.accept()
+            except BlockingIOError:
+                there.clear()
+                await there.wait()
+                continue
+            connection.setblocking(False)
+            return connection, source
+    finally:
+        loop.remove_reader(listener)
