@@ -277,7 +277,7 @@ def test_a_unit_that_was_reset_is_confirmed_by_hand_on_both(together: Lab) -> No
     for which in UNITS:
         wait_for(lambda: waits(which), 10.0, f"unit {which} asks for a hand")  # noqa: B023
         assert any("Certificate changed" in one["name"] for one in events(together, which))
-    assert not qx(together, master)["peer"]["session"]["up"]
+    wait_for(lambda: not qx(together, master)["peer"]["session"]["up"], 5.0, "the session before is over")
     assert get(together, backup, "extensions.301.name") == ""
     done = together.qx(master, "licence", "confirm")
     assert done.returncode == 0, done.stderr

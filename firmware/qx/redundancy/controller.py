@@ -232,11 +232,11 @@ class Controller:
         return False if self.paired or agreed else None
 
     def _never_met(self, view: EngineView) -> bool:
-        """Is there a Master with which this unit was never paired? Then it has nothing of its state (R5)."""
+        """Is there a Master of ours with which this unit was never paired? Then it has nothing of its state
+        (R5). A Master that is no unit of ours says no hello, and has no state to be had (R3)."""
         if self.met is not None or self.role == Role.MASTER:
             return False
-        heard = view.master is not None and view.state == State.BACKUP
-        return heard or (view.hello is not None and view.hello.state == State.MASTER)
+        return view.hello is not None and view.hello.state == State.MASTER
 
     def _enter(self, before: Standing) -> None:
         serving = self._standing.applications

@@ -193,7 +193,7 @@ class Partner:
             "sync": {**self.settings.status(), "voice": self.voice.status()},
             "session": {
                 "up": bool(session and session.up),
-                "why": session.why or None if session else "this unit has no certificate",
+                "why": (session.why if session else "this unit has no certificate") or None,
                 "role": self.peer.role if self.peer else None,
                 "counters": dict(session.counters) if session else {},
             },
