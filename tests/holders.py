@@ -30,6 +30,7 @@ from board.lab.pair import Lab
 
 _NEW, _DELETED, _GET, _DONE = 20, 21, 22, 3  # RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR, NLMSG_DONE
 _LOCAL = 2  # IFA_LOCAL
+_WATCHING = "watching"  # the line after what was held at the begin
 _DUMP = struct.pack("=IHHIIBxxxI", 24, _GET, 0x301, 1, 0, socket.AF_INET, 0)
 
 
@@ -55,7 +56,7 @@ class Holders:
     def __enter__(self) -> Holders:
         self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, cwd=PROJECT)
         deadline = time.monotonic() + 5.0
-        while not self._file.exists() or not self._file.stat().st_size:
+        while not self._file.exists() or _WATCHING not in self._file.read_text():
             assert time.monotonic() < deadline and self._process.poll() is None, "the watch did not start"
             time.sleep(0.005)
         return self
@@ -72,7 +73,9 @@ class Holders:
         assert self._process is None or self._process.poll() is None, "the watch ended by itself"
         open_since: dict[tuple[str, str], float] = {}
         found: list[Span] = []
-        for line in self._file.read_text().splitlines()[1:]:
+        for line in self._file.read_text().splitlines():
+            if line == _WATCHING:
+                continue
             at, unit, address, held = line.split()
             if held == "1":
                 open_since.setdefault((unit, address), int(at) / 1e9)
@@ -184,7 +187,10 @@ def _watch(prefix: str, file: Path, wanted: Sequence[str]) -> None:
 
         for unit in UNITS:
             follow(unit)
-        print("watching", file=out)
+        for one in watched.values():  # what is held already, before anybody is told that we watch
+            for address, held in one.news(wanted):
+                write(one.unit, address, held)
+        print(_WATCHING, file=out)
         looked = time.monotonic()
         while True:
             ready = select.select([0, *(one.socket for one in watched.values())], [], [], 0.005)[0]
