@@ -52,7 +52,7 @@ def test_refused_without_a_backup(swapped: Lab) -> None:
     with Holders(swapped) as holders:
         since = time.monotonic()
         swapped.power_off(other(master))
-        wait_for(lambda: qx(swapped, master)["peer"]["state"] == "down", 5.0, "it counts as down")
+        wait_for(lambda: not qx(swapped, master)["peer"]["session"]["up"], 6.0, "the session is over")
         assert "there is no session to a Backup device" in refused(swapped, master, "swap")
         time.sleep(0.5)
         assert holders.held_throughout(master, since)
