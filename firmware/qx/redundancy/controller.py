@@ -307,10 +307,7 @@ class Controller:
 
     def _keep_note(self, note: dict[str, Any]) -> None:
         if self._noting is None or self._noting.done():
-            work = self.run_in_store(lambda store: store.unit_state_put(note))
-            self._noting = asyncio.get_running_loop().create_task(work)
-            self._background.add(self._noting)
-            self._noting.add_done_callback(self._done)
+            self._noting = self.spawn(self.run_in_store(lambda store: store.unit_state_put(note)))
 
     async def _became_master(self, resumed: bool) -> None:
         """Keeps what has to survive: a new term, unless it was granted by the Master before or a daemon that
@@ -560,11 +557,12 @@ class Controller:
         except OSError as error:
             log.error("%s", error)
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Does it in the background; what it raises is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)

@@ -4,27 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..settings.values import centiseconds_text
 from .engine import EngineView, Hello, Parameter
+from .peer.hello import Mismatch
 from .plan import Plan
 
 SEEN = 3.0  # seconds: the peer counts as down after that
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    parameter: str  # the setting's path, or model, firmware
-    ours: str
-    theirs: str
-
-    def plain(self) -> dict[str, str]:
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return f"{self.parameter}: {self.ours} here, {self.theirs} on the other unit"
 
 
 def _text(value: Any) -> str:
@@ -64,13 +51,13 @@ def by_advertisement(plan: Plan, view: EngineView) -> list[Mismatch]:
             return []
 
 
-def mismatches(plan: Plan, view: EngineView, authenticated: Iterable[tuple[str, str, str]]) -> list[Mismatch]:
+def mismatches(plan: Plan, view: EngineView, authenticated: Iterable[Mismatch]) -> list[Mismatch]:
     """All that is known of the peer, in the order of their weight: first what the session's hello shows, then
     the engine's, which nobody has authenticated. Of a peer that fell silent only its addresses count on: a
     unit that was never given them does not serve in its place."""
     if not plan.group:
         return []
-    found = [Mismatch(*one) for one in authenticated]
+    found = list(authenticated)
     named = {mismatch.parameter for mismatch in found}
     return found + [m for m in _unauthenticated(plan, view) if m.parameter not in named]
 

@@ -22,7 +22,7 @@ from ..sync.voice.part import VoiceSync
 from ..trust.certificate import own_certificate
 from . import swap
 from .agreement import Agreement
-from .peer.hello import Mismatch, PeerHello, newer
+from .peer.hello import UNPAIRING, Mismatch, PeerHello, newer
 from .peer.session import Session
 from .peer.told import CertificateChanged, Down, Mismatched, Paired, Refused, Said, Told, Up
 from .role import Role
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 log = logging.getLogger("qx.redundancy")
-
-UNPAIRING = ("model", "licence")  # these two must be the same, or the units are no pair (R5)
 
 
 class Partner:
@@ -128,8 +126,7 @@ class Partner:
     def unpaired(self) -> str:
         """Why the peer and this unit are no pair; empty where they are. Of a pair only an authenticated peer
         can say so; a unit that was never paired has nobody else to believe."""
-        found = (m for m in self.mismatches() if m.parameter in UNPAIRING)
-        why = "; ".join(f"{m.parameter}: {m.ours} here, {m.theirs} on the other unit" for m in found)
+        why = "; ".join(str(one) for one in self.mismatches() if one.parameter in UNPAIRING)
         return why or (self.session.stranger if self.session and self._unit.met is None else "")
 
     @property
@@ -214,8 +211,8 @@ class Partner:
                 self._unit.said()
             case Mismatched(mismatches):
                 for one in mismatches:
-                    text = f"{one.parameter}: {one.ours} here, {one.theirs} on the other unit"
-                    events.add("critical" if one.parameter in UNPAIRING else "warning", "Pair mismatch", text)
+                    severity = "critical" if one.parameter in UNPAIRING else "warning"
+                    events.add(severity, "Pair mismatch", str(one))
                 self._unit.said()
             case Refused(source, _, text):
                 events.add("warning", "Connection refused", f"{source}: {text}", "Security")

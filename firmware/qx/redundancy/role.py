@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from .engine import Block, EngineView, State
 from .join import Join
-from .mismatch import Mismatch
+from .peer.hello import Mismatch
 from .plan import Plan
 
 

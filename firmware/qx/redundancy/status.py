@@ -89,5 +89,5 @@ def status(
         "sync": partner["sync"],
         "applications": applications,
         "licence": {name: licence[name] for name in ("redundancy", "why", "features", "peer")},
-        "mismatches": [mismatch.plain() for mismatch in known.mismatches],
+        "mismatches": [mismatch._asdict() for mismatch in known.mismatches],
     }

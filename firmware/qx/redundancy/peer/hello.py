@@ -125,12 +125,18 @@ def with_standing(hello: PeerHello, body: Any) -> PeerHello:
 
 
 # --- comparing ----------------------------------------------------------------------------------------------
+UNPAIRING = ("model", "licence")  # these two must be the same, or the units are no pair
+
+
 class Mismatch(NamedTuple):
-    """As in redundancy/mismatch.py: `parameter` is model, firmware, licence, licence.FEATURE or language."""
+    """`parameter` is model, firmware, licence, licence.FEATURE, language, or the path of a setting."""
 
     parameter: str
     ours: str
     theirs: str
+
+    def __str__(self) -> str:
+        return f"{self.parameter}: {self.ours} here, {self.theirs} on the other unit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,7 @@ def compare(
     found += [Mismatch(f"licence.{name}", "missing", "installed") for name in keys.we_lack]
     if ours.language != theirs.language:
         found.append(Mismatch("language", ours.language or "none", theirs.language or "none"))
-    return Comparison(tuple(found), ours.model == theirs.model and not keys.unbound)
+    return Comparison(tuple(found), not any(one.parameter in UNPAIRING for one in found))
 
 
 def _bound(keys: Sequence[Licence]) -> str:
