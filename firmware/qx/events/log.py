@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..paths import Paths
 
 Severity = Literal["success", "warning", "critical", "info"]
-SEVERITIES: tuple[Severity, ...] = ("success", "warning", "critical", "info")
 
 CAPACITY = 1000  # events kept
 GENERATION = 256 * 1024  # octets of the file before it becomes the older generation

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__ as FIRMWARE
 from ..errors import Refusal
+from ..events.log import Severity
 from ..settings.lineage import Action, Decision
 from ..settings.position import Position
 from ..sync.conflicts import Conflicts
@@ -197,7 +198,7 @@ class Partner:
         }
 
     # --- what session and parts tell ----------------------------------------------------------------
-    def _event(self, severity: Any, name: str, description: str) -> None:
+    def _event(self, severity: Severity, name: str, description: str) -> None:
         self._unit.events.add(severity, name, description, "Synchronization")
 
     def _told(self, told: Told) -> None:
@@ -211,7 +212,7 @@ class Partner:
                 self._unit.said()
             case Mismatched(mismatches):
                 for one in mismatches:
-                    severity = "critical" if one.parameter in UNPAIRING else "warning"
+                    severity: Severity = "critical" if one.parameter in UNPAIRING else "warning"
                     events.add(severity, "Pair mismatch", str(one))
                 self._unit.said()
             case Refused(source, _, text):

@@ -103,9 +103,6 @@ class State:
         """For a comparison that says where two states differ."""
         return tuple(self._digests)
 
-    def paths_in(self, bucket: int) -> list[str]:
-        return sorted(self._buckets[bucket])
-
 
 _EMPTY: _Bucket = {}
 _EMPTY_DIGEST = _bucket_digest(_EMPTY)

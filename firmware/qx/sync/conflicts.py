@@ -35,7 +35,6 @@ SIZE_MAX = 96 << 20  # octets: a snapshot of the largest size and a whole log
 KEPT_MAX = 8
 SUFFIX = ".conflict"
 FRESH = "new" + SUFFIX
-NUMBER_MAX = 1 << 31
 
 
 class BadConflict(Refusal):

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from ..events.log import Severity
 from ..settings.lineage import Decision
 from ..settings.store import Store
 from .conflicts import Conflicts
 
 T = TypeVar("T")
-Severity = Literal["success", "warning", "critical", "info"]  # of events.log
+Tell = Callable[[Severity, str, str], object]  # an event: severity, name, description; never waits
 
 
 class RunInStore(Protocol):
@@ -25,7 +26,7 @@ class RunInStore(Protocol):
 class Means:
     run_in_store: RunInStore
     store: Store  # for what may be read from any thread
-    tell: Callable[[Severity, str, str], object]  # an event: severity, name, description; never waits
+    tell: Tell
     conflicts: Conflicts
     unit: str  # serial
     firmware: str

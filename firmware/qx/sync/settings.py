@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Refusal
+from ..events.log import Severity
 from ..redundancy.peer.message import SETTINGS
 from ..redundancy.peer.part import Channel
 from ..settings.holding import Revision
@@ -26,7 +27,7 @@ from .age import Age
 from .conflicts import Conflicts
 from .follower import Follower, Past
 from .leader import Leader
-from .means import Means, RunInStore, Severity
+from .means import Means, RunInStore, Tell
 from .messages import Ack, Kept, Part, Said, Taken
 from .passing import Giver, Taker
 
@@ -47,7 +48,7 @@ class SettingsSync:
     kinds = SETTINGS
 
     def __init__(
-        self, run_in_store: RunInStore, store: Store, tell: Callable[[Severity, str, str], object], *,
+        self, run_in_store: RunInStore, store: Store, tell: Tell, *,
         conflicts: Conflicts, unit: str, firmware: str,
         applied: Callable[[frozenset[str]], object] = lambda _: None,
         decided: Callable[[Decision], object] = lambda _: None,

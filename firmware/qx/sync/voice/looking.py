@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import Protocol
 
 from ...errors import Refusal
-from .scan import InManifest, Off, Publish, Scanner, Told
+from ..means import Tell
+from .scan import InManifest, Off, Publish, Scanner
 from .tree import Lost, Stopped, Tree
 from .watch import Hints, Watch
 
@@ -57,7 +58,7 @@ class Looking:
 
     def __init__(
         self, host: Host, tree: Tree, off: Off, in_manifest: InManifest, busy: asyncio.Lock,
-        publish: Publish, told: Told,
+        publish: Publish, told: Tell,
     ) -> None:  # fmt: skip
         self._host, self._tree, self._off, self._busy = host, tree, off, busy
         self.scanner = Scanner(tree, off, in_manifest, publish, told)

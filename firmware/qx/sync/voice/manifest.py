@@ -158,19 +158,10 @@ class Manifest:
             f"SELECT folder, sum FROM voice_folder {start[0]} ORDER BY folder LIMIT ?", (*start[1], most)
         )  # type: ignore[return-value]
 
-    def sum_of(self, folder: bytes) -> bytes:
-        rows = self._db.rows("SELECT sum FROM voice_folder WHERE folder = ?", (folder,))
-        return rows[0][0] if rows else bytes(HASH_SIZE)
-
     def where(self, digest: bytes, most: int = 4) -> list[bytes]:
         """Paths of files with this content."""
         query = "SELECT folder, name FROM voice_file WHERE hash = ? AND state < 2 LIMIT ?"
         return [joined(folder, name) for folder, name in self._db.rows(query, (digest, most))]
-
-    def in_state(self, state: State, most: int) -> list[tuple[bytes, Row]]:
-        """Folder and row."""
-        query = f"SELECT folder, {_COLUMNS} FROM voice_file WHERE state = ? AND state <> 0 LIMIT ?"
-        return [(row[0], Row(*row[1:])) for row in self._db.rows(query, (int(state), most))]
 
     def count(self, state: State) -> int:
         query = "SELECT count(*) FROM voice_file WHERE state = ? AND state <> 0"

@@ -62,13 +62,6 @@ class Blob(NamedTuple):
     data: bytes
 
 
-class Page(NamedTuple):
-    folder: bytes
-    after: bytes
-    rows: tuple[tuple[bytes, int | None, bytes, int], ...]
-    last: bool
-
-
 def read(kind: int, body: Any) -> tuple[Any, ...]:
     """The fields of a message. Raises BadMessage naming the field and what was expected."""
     if kind not in _SHAPES:

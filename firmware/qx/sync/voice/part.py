@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ... import __version__
 from ...errors import Refusal
@@ -24,14 +24,13 @@ from ...redundancy.peer.hello import newer
 from ...redundancy.peer.message import VOICE, BadMessage
 from ...redundancy.peer.part import Channel
 from ...redundancy.peer.wire import Ended
-from ...settings.store import Store
+from ..means import RunInStore, Tell
 from . import messages, naming
 from .batch import Committer
 from .compare import Comparison
 from .looking import Looking
 from .manifest import Manifest, State
 from .messages import Entry
-from .scan import Told
 from .session import Session
 from .sink import Sink
 from .source import Source
@@ -48,19 +47,13 @@ ROUNDS = 4  # comparisons one after another while each one brings something
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class RunInStore(Protocol):
-    """Does work in the store's one thread."""
-
-    async def __call__(self, work: Callable[[Store], T], /) -> T: ...
-
-
 class VoiceSync:
     """`told(severity, name, description)` raises an event; it may be called from any thread."""
 
     kinds = VOICE
 
     def __init__(
-        self, paths: Paths, run_in_store: RunInStore, told: Told, *, serial: str,
+        self, paths: Paths, run_in_store: RunInStore, told: Tell, *, serial: str,
         firmware: str = __version__, tree: Tree | None = None,
     ) -> None:  # fmt: skip
         self._run_in_store, self._told, self._serial, self._firmware = run_in_store, told, serial, firmware
@@ -555,7 +548,7 @@ class VoiceSync:
 
     # --- failures --------------------------------------------------------------------------------------
     def failed(self, error: OSError | Refusal) -> None:
-        """Told once. Without space it is tried again; a flash that fails is not believed until a restart."""
+        """Tell once. Without space it is tried again; a flash that fails is not believed until a restart."""
         code = error.errno if isinstance(error, OSError) else None
         text = f"{self._tree.root}: {error.strerror}" if isinstance(error, OSError) else str(error)
         if code in _FULL:

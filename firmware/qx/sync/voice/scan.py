@@ -12,8 +12,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from ..means import Tell
 from . import naming
 from .manifest import Manifest, State
 from .messages import BATCH_FILES, Entry
@@ -45,7 +46,6 @@ class InManifest(Protocol):
     async def __call__(self, work: Callable[[Manifest], T], /) -> T: ...
 
 
-Told = Callable[[str, str, str], Any]  # severity, name, description
 Publish = Callable[[list[Entry], list[bytes]], None]
 
 
@@ -60,7 +60,7 @@ class _Walk:
 class Scanner:
     """`publish(entries, gone)` is called on the loop with what changed, at most BATCH_FILES of each."""
 
-    def __init__(self, tree: Tree, off: Off, in_manifest: InManifest, publish: Publish, told: Told) -> None:
+    def __init__(self, tree: Tree, off: Off, in_manifest: InManifest, publish: Publish, told: Tell) -> None:
         self._tree, self._off, self._in_manifest = tree, off, in_manifest
         self._publish, self._told = publish, told
         self.watch: Watch | None = None
