@@ -20,23 +20,27 @@ from typing import Any, TypeVar
 
 from .. import __version__ as FIRMWARE
 from ..board import Board
+from ..control.unit import Commit
 from ..errors import Refusal
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
 from ..pbx.applications import Application, Applications
-from ..settings.schema import Scope
 from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 from ..trust.keyring import Keyring
-from . import swap, switch, tell
+from . import licensing, swap, switch, tell, writing
+from .alone import Alone
 from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
+from .firstcopy import FirstCopy
+from .hold import Hold
 from .join import Join, join
-from .mismatch import SEEN, mismatches
+from .mismatch import mismatches
+from .neither import Neither
 from .partner import Partner
-from .permit import Seat, refusal
 from .plan import Plan, make_plan
+from .presence import Presence
 from .resolver import write_resolver
 from .role import Conflict, Known, Role, Standing, fit, standing, unreadable
 from .status import status
@@ -47,11 +51,7 @@ log = logging.getLogger("qx.redundancy")
 LEASE = 10.0  # seconds that the engine goes on without us
 RENEW = 1.0
 REBOOT_AFTER = 0.2  # so that the answer is out before
-HOLD = 600.0  # seconds that a Backup stays passive at most while its Master starts again (R41)
-ALONE = 30.0  # seconds that a former Backup that starts alone waits for its Master (R5)
-NEITHER = 2.0  # seconds after which one of two passive Backups without a Master becomes active (R7)
 PLANNED = ("redundancy.", "network.")  # settings of which `plan` and `join` make something
-DURABLE = 0.2  # seconds for which a commit waits until the Backup has it on flash
 
 
 class Controller:
@@ -71,18 +71,17 @@ class Controller:
         self._keyring_thread = ThreadPoolExecutor(1, "keyring")
         self.taking = swap.Taking(self)
         self.switching = switch.Following(self)
+        self.hold = Hold(self)
         self.partner = Partner(self)
-        self._held: asyncio.TimerHandle | None = None
+        self._alone = Alone(self)
+        self._neither = Neither()
+        self._presence = Presence()
+        self._first_copy = FirstCopy(self)
         self._known = Known(None, joined=self._plan()[0])  # before anybody can ask for a write
         self._standing = Standing(Role.STARTING)
         self._since = time.time()
         self._conflicts: dict[int, Conflict] = {}
         self._master = False  # as the engine's events told so far
-        self._peer_up: str | None = None  # the mode in which the Backup was told to be up
-        self._alone: asyncio.TimerHandle | None = None
-        self._neither_since: float | None = None
-        self.copied: str | None = store.unit_state_get("copied")  # whose whole state this unit has had
-        self._noting: asyncio.Task[None] | None = None
         self._stopping = False
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -98,7 +97,7 @@ class Controller:
             log.warning("locking memory is not permitted; a swapping machine may delay a takeover")
         loop.add_reader(self.engine.descriptor, self._on_engine)
         if self.store.unit_state_get("role") == "backup" and not self.engine.kept:
-            self._alone = loop.call_later(ALONE, self._goes_alone)
+            self._alone.begin()
         await self.partner.open()
         self._renew()
         await self._attach(resume=self.engine.kept)
@@ -130,19 +129,7 @@ class Controller:
 
     def _armed(self) -> bool:
         """Would this unit be fit to take over?"""
-        return fit(self._known) and self._alone is None and self.switching.armed
-
-    def _goes_alone(self) -> None:
-        """No Master came: what this unit has is the newest there is."""
-        self._alone = None
-        self.events.add("warning", "No Master was found", f"this device was Backup; {self.partner.how_old()}")
-        self.lease()
-
-    def _not_alone(self) -> None:
-        if self._alone is not None:
-            self._alone.cancel()
-            self._alone = None
-            self.lease()
+        return fit(self._known) and not self._alone.waiting and self.switching.armed
 
     async def _attach(self, resume: bool) -> None:
         joined, plan = self._plan()
@@ -162,7 +149,7 @@ class Controller:
     def _plan(self) -> tuple[Join, Plan]:
         """What settings and keys make of this unit."""
         joined = join(self.store.settings, self.keyring.permission(), self.met)
-        met, held = self.met is not None, self._held is not None
+        met, held = self.met is not None, self.hold.on
         settings = self.store.settings
         return joined, make_plan(settings, self.identity, self.board, FIRMWARE, joined, met=met, held=held)
 
@@ -173,10 +160,7 @@ class Controller:
         self.look()
 
     def _hear(self, event: EngineEvent) -> None:
-        words = tell.report(event, self._master)
-        if words:
-            self.events.add(words.severity, words.name, words.description)
-            log.info("%s: %s", words.name, words.description)
+        self._raise(tell.report(event, self._master))
         if event.kind == Kind.STATE:
             self._master = event.a == State.MASTER
             if self._master:
@@ -189,6 +173,11 @@ class Controller:
         elif event.kind == Kind.PEER:
             self.partner.nudge()
 
+    def _raise(self, words: tell.Report | None) -> None:
+        if words:
+            self.events.add(words.severity, words.name, words.description)
+            log.info("%s: %s", words.name, words.description)
+
     def look(self) -> None:
         """Takes the engine's view and lets follow what has to."""
         view = self.engine.view()
@@ -196,7 +185,7 @@ class Controller:
         if self._stopping:
             return
         if view.master or view.state == State.MASTER:
-            self._not_alone()
+            self._alone.over()
         if plan:
             armed = self._armed()
             self._known = replace(
@@ -204,9 +193,11 @@ class Controller:
                 conflicts=tuple(self._conflicts.values()),
                 mismatches=tuple(mismatches(plan, view, self.partner.mismatches())),
                 unpaired=self.partner.unpaired,
-                copying=self.partner.copying or self._never_met(view),
+                copying=self._first_copy.lacking(view),
             )
-            self._note_copied()
+            if self._first_copy.look(self._known.copying):
+                self._known = replace(self._known, copying=False)
+                self.lease()
             if self._armed() != armed:
                 self.lease()  # not a second later: the Master may go any moment
         before, self._standing = self._standing, standing(self._known, view)
@@ -214,11 +205,11 @@ class Controller:
             self._since = time.time()
             log.info("role %s", self._standing)
             self._enter(before)
-        if self._standing.why and self._standing.why != before.why:
-            self._warn(self._standing)
+        if self._standing.why != before.why:
+            self._raise(tell.warning(self._standing, self._known.copying))
         self.partner.lead(self._leads(view))
-        self._watch_peer(view)
-        self._watch_neither()
+        self._raise(self._presence.look(self.role == Role.MASTER, view.hello))
+        self._look_for_neither()
 
     def _leads(self, view: EngineView) -> bool | None:
         """True: what this unit has crosses. False: it takes the Master's. None: neither: at the first pairing
@@ -231,13 +222,6 @@ class Controller:
         agreed = view.hello is not None and not unreadable(self._known.mismatches)
         return False if self.paired or agreed else None
 
-    def _never_met(self, view: EngineView) -> bool:
-        """Is there a Master of ours with which this unit was never paired? Then it has nothing of its state
-        (R5). A Master that is no unit of ours says no hello, and has no state to be had (R3)."""
-        if self.met is not None or self.role == Role.MASTER:
-            return False
-        return view.hello is not None and view.hello.state == State.MASTER
-
     def _enter(self, before: Standing) -> None:
         serving = self._standing.applications
         if serving or before.applications:
@@ -248,66 +232,14 @@ class Controller:
             self.spawn(self.run_in_store(lambda store: store.unit_state_put({"role": "backup"})))
         self.partner.stand(self.role, self._standing.mode, self.term)
 
-    def _warn(self, now: Standing) -> None:
-        if now.role == Role.FAULT:
-            self.events.add("critical", "This device is in fault", now.why)
-        elif now.role == Role.BACKUP and self._known.copying:
-            self.events.add("info", "First copy of the Master's state", now.why)
-        elif now.role == Role.BACKUP:
-            self.events.add("warning", "Pair mismatch", now.why)
-        elif now.role == Role.STANDALONE:
-            self.events.add("warning", "Redundancy is not in force", now.why)
-
-    def _watch_peer(self, view: EngineView) -> None:
-        """The guide's three events, raised by the Master (R32)."""
-        hello = view.hello
-        mode = None
-        if hello and hello.age < SEEN and hello.state != State.MASTER:
-            if hello.passive:
-                mode = "Passive"
-            elif hello.state == State.BACKUP:
-                mode = "Active"
-        if self.role != Role.MASTER:
-            self._peer_up = None
-        elif mode and mode != self._peer_up:
-            self._peer_up = mode
-            serial = hello.serial if hello else ""
-            self.events.add("success", f"Backup device is UP ({mode} mode)", f"unit {serial}")
-        elif self._peer_up and not (hello and hello.age < SEEN):
-            self._peer_up = None
-            self.events.add("critical", "Backup device is DOWN", "nothing was heard of it for 3 s")
-
-    def _watch_neither(self) -> None:
-        """Two passive Backups and no Master: the one of the later term becomes active (R7)."""
-        peer, now = self.partner.peer, asyncio.get_running_loop().time()
-        neither = self.passive and self._held is None and peer is not None and peer.mode == "passive"
-        if not neither or not peer:
-            self._neither_since = None
-        elif self._neither_since is None:
-            self._neither_since = now
-        elif now - self._neither_since > NEITHER and (self.term, self.identity.serial) > (
-            peer.term, peer.serial
-        ):  # fmt: skip
-            self._neither_since = None
+    def _look_for_neither(self) -> None:
+        now = asyncio.get_running_loop().time()
+        passive = self.passive and not self.hold.on
+        if self._neither.look(passive, self.term, self.identity.serial, self.partner.peer, now):
             self.events.add(
                 "warning", "Both devices were passive", "this one has the later state: active now"
             )
             self.spawn(self.keep_mode("active"))
-
-    def _note_copied(self) -> None:
-        """The first copy is finished, or this unit is the one that was copied: it is fit from now on (R5)."""
-        met = self.met
-        if met and self.copied != met and (self.role == Role.MASTER or self.partner.in_step):
-            self.copied = met
-            self._known = replace(self._known, copying=False)
-            self._keep_note({"copied": met, "copying": None})
-            self.lease()
-        elif self._known.copying and self.store.unit_state_get("copying") != met:
-            self._keep_note({"copying": met})  # so that a restart does not make it fit
-
-    def _keep_note(self, note: dict[str, Any]) -> None:
-        if self._noting is None or self._noting.done():
-            self._noting = self.spawn(self.run_in_store(lambda store: store.unit_state_put(note)))
 
     async def _became_master(self, resumed: bool) -> None:
         """Keeps what has to survive: a new term, unless it was granted by the Master before or a daemon that
@@ -348,7 +280,23 @@ class Controller:
     @property
     def paired(self) -> bool:
         """Has this unit met its peer, and been the one whose state both have, or had the other's whole?"""
-        return self.met is not None and self.copied == self.met
+        return self._first_copy.finished
+
+    @property
+    def member(self) -> bool:
+        """Is this unit in a redundancy group?"""
+        return self._known.joined.member
+
+    @property
+    def serving(self) -> bool:
+        """Do the applications run here?"""
+        return self._standing.applications
+
+    @property
+    def followed(self) -> bool:
+        """Is there a Backup in session with this unit?"""
+        peer = self.partner.peer
+        return peer is not None and peer.role == "backup"
 
     @property
     def interval(self) -> float:
@@ -376,70 +324,21 @@ class Controller:
         return await asyncio.get_running_loop().run_in_executor(self._keyring_thread, work, self.keyring)
 
     async def write(
-        self,
-        changes: Mapping[str, Plain],
-        commit: Callable[[Store, bool], dict[str, Any]],
-        forced: bool = False,
+        self, changes: Mapping[str, Plain], commit: Commit, forced: bool = False
     ) -> dict[str, Any]:
-        scopes = self._scopes(changes)
-        why = refusal(scopes.items(), self._seat(), forced)
-        if why:
-            raise Refusal(why)
-        if "pair" in scopes.values() and self.role == Role.MASTER and self._follows():
-            return await switch.lead(self, changes, lambda store: commit(store, False))
-        apart = forced and self.paired and self.role != Role.MASTER
-        answer = await self.run_in_store(lambda store: commit(store, apart))
-        durable = asyncio.ensure_future(self._durable(answer))
-        if answer["changed"]:
-            await self.apply(set(answer["changed"]))
-        return {**answer, "durable": "both" if await durable else "this"}
-
-    async def _durable(self, answer: dict[str, Any]) -> bool:
-        crosses = "unit" not in self._scopes(answer["changed"]).values()
-        return (
-            crosses and self.role == Role.MASTER and await self.partner.durable(self.store.position, DURABLE)
-        )
-
-    def _scopes(self, paths: Mapping[str, Plain] | list[str]) -> dict[str, Scope]:
-        found = ((path, self.store.schema.find(path)) for path in paths)
-        return {path: setting.scope for path, setting in found if setting}
-
-    def _seat(self) -> Seat:
-        return Seat(self.role, self._known.joined.member, self.paired, self._follows())
-
-    def _follows(self) -> bool:
-        peer = self.partner.peer
-        return peer is not None and peer.role == "backup"
+        return await writing.write(self, changes, commit, forced)
 
     def licence(self) -> dict[str, Any]:
         return self.keyring.plain()
 
     async def install_licence(self, text: str) -> dict[str, Any]:
-        done = await self.run_in_keyring(lambda keyring: keyring.install(text))
-        if not done.changed:
-            return {**done.plain(), "reboot": False}
-        self.events.add("info", "Feature key installed", ", ".join(sorted(done.licence.features)), "Licence")
-        # A unit that serves alone takes the key into use as it works (guide, section 5): nobody would serve
-        # in its place. Any other comes back as it was (R37); a Backup waits meanwhile.
-        reboot = not self._standing.applications or self._follows()
-        if reboot and self.role == Role.MASTER:
-            try:
-                await self.partner.ask("hold", {"seconds": HOLD}, 2.0)
-            except Refusal as error:  # the key is stored; a Backup that has gone meanwhile waits for nobody
-                log.warning("%s", error)
-                reboot = self._follows()
-        if reboot:
-            self.reboot_soon("feature key")
-        else:
-            self.partner.keys_changed()
-            await self.apply(set())
-        return {**done.plain(), "reboot": reboot}
+        return await licensing.install(self, text)
 
     def said(self) -> None:
         """The other unit says something else of itself than before."""
         peer = self.partner.peer
-        if peer and peer.role == "master" and self._held is not None:
-            self.unhold()
+        if peer and peer.role == "master":
+            self.hold.over()
         self.look()
 
     async def confirm_certificate(self) -> bool:
@@ -497,7 +396,7 @@ class Controller:
     async def set_mode(self, mode: str) -> None:
         if self.role != Role.BACKUP:
             raise Refusal(f"mode: this device is {self.role}; only a Backup is active or passive")
-        self._not_alone()  # somebody who sets it active means it to serve
+        self._alone.over()  # somebody who sets it active means it to serve
         await self.keep_mode(mode)
 
     async def keep_mode(self, mode: str) -> None:
@@ -519,26 +418,6 @@ class Controller:
             store.unit_state_put({"role": "backup"})
 
         await self.run_in_store(keep)
-
-    # --- what the other unit asks ---------------------------------------------------------------------
-    async def hold(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The Master starts again and comes back: not to be taken for dead meanwhile."""
-        seconds = arguments.get("seconds")
-        if not isinstance(seconds, int | float) or not 0 < seconds <= HOLD:
-            raise Refusal(f"hold: seconds: expected up to {HOLD:g}")
-        if self.role != Role.BACKUP:
-            raise Refusal(f"hold: the other device is {self.role}; expected a Backup")
-        self.unhold()
-        self._held = asyncio.get_running_loop().call_later(seconds, self.unhold)
-        self.events.add("info", "Waiting for the Master to restart", f"for at most {seconds:g} s")
-        await self.apply(set())
-        return {}
-
-    def unhold(self) -> None:
-        if self._held is not None:
-            self._held.cancel()
-            self._held = None
-            self.spawn(self._apply_told(set()))
 
     def reboot_soon(self, word: str) -> None:
         """A cold start, when the answer to whoever asked is out. In the lab the guardian does it; the machine

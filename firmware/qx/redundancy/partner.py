@@ -46,7 +46,7 @@ class Partner:
                 "swap off": unit.taking.give_up,
                 "switch": unit.switching.ready,
                 "switched": unit.switching.switched,
-                "hold": unit.hold,
+                "hold": unit.hold.begin,
             }
         )
         self.conflicts = Conflicts(unit.paths.conflicts)
@@ -129,16 +129,6 @@ class Partner:
         can say so; a unit that was never paired has nobody else to believe."""
         why = "; ".join(str(one) for one in self.mismatches() if one.parameter in UNPAIRING)
         return why or (self.session.stranger if self.session and self._unit.met is None else "")
-
-    @property
-    def copying(self) -> bool:
-        """Has this unit met a peer that had the role, and never had its whole state? Of two that meet while
-        neither is Master, either may become it."""
-        unit = self._unit
-        if unit.met is None or unit.copied == unit.met:
-            return False
-        begun = unit.store.unit_state_get("copying") == unit.met
-        return begun or (self.peer is not None and self.peer.role == "master")
 
     @property
     def in_step(self) -> bool:

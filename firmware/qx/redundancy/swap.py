@@ -87,7 +87,7 @@ class Taking:
             raise Refusal(f"swap: the other device says: {unit.why}")
         was = unit.store.settings.text("redundancy.backup_mode")
         since = 0  # of the engine's clock: the Master must have been heard after it
-        unit.unhold()
+        unit.hold.over()
         if unit.passive:
             since = unit.engine.now()
             await unit.keep_mode("active")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..events.log import Severity
 from .engine import STEPS, Cause, EngineEvent, Kind, State, reason_text
+from .role import Role, Standing
 
 # Role changes in words: why this unit became Master, and why it stopped being it.
 BECAME = {
@@ -89,5 +90,22 @@ def report(event: EngineEvent, was_master: bool) -> Report | None:
             return Report("critical", "A change on the network interface failed", why)
         case Kind.OVERRUN:
             return Report("warning", "Advertisements lost in a flood", f"{event.b} packets")
+        case _:
+            return None
+
+
+def warning(now: Standing, copying: bool) -> Report | None:
+    """The words for a standing whose reason is new; `copying`: has it not had the Master's state yet?"""
+    if not now.why:
+        return None
+    match now.role:
+        case Role.FAULT:
+            return Report("critical", "This device is in fault", now.why)
+        case Role.BACKUP if copying:
+            return Report("info", "First copy of the Master's state", now.why)
+        case Role.BACKUP:
+            return Report("warning", "Pair mismatch", now.why)
+        case Role.STANDALONE:
+            return Report("warning", "Redundancy is not in force", now.why)
         case _:
             return None

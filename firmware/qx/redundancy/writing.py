@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""writing: one change of settings on this unit: may it be made, how does it cross, is it on both units."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..control.unit import Commit
+from ..errors import Refusal
+from ..settings.schema import Scope
+from ..settings.values import Plain
+from . import switch
+from .permit import Seat, refusal
+from .role import Role
+
+if TYPE_CHECKING:
+    from .controller import Controller
+
+DURABLE = 0.2  # seconds for which a commit waits until the Backup has it on flash
+
+
+async def write(
+    unit: Controller, changes: Mapping[str, Plain], commit: Commit, forced: bool
+) -> dict[str, Any]:
+    """As control.unit.Unit.write says."""
+    scopes = _scopes(unit, changes)
+    seat = Seat(unit.role, unit.member, unit.paired, unit.followed)
+    why = refusal(scopes.items(), seat, forced)
+    if why:
+        raise Refusal(why)
+    if "pair" in scopes.values() and unit.role == Role.MASTER and unit.followed:
+        return await switch.lead(unit, changes, lambda store: commit(store, False))
+    apart = forced and unit.paired and unit.role != Role.MASTER
+    answer = await unit.run_in_store(lambda store: commit(store, apart))
+    durable = asyncio.ensure_future(_durable(unit, answer))
+    if answer["changed"]:
+        await unit.apply(set(answer["changed"]))
+    return {**answer, "durable": "both" if await durable else "this"}
+
+
+async def _durable(unit: Controller, answer: dict[str, Any]) -> bool:
+    crosses = "unit" not in _scopes(unit, answer["changed"]).values()
+    return crosses and unit.role == Role.MASTER and await unit.partner.durable(unit.store.position, DURABLE)
+
+
+def _scopes(unit: Controller, paths: Iterable[str]) -> dict[str, Scope]:
+    found = ((path, unit.store.schema.find(path)) for path in paths)
+    return {path: setting.scope for path, setting in found if setting}
