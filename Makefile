@@ -14,6 +14,8 @@ PY     := $(VENV)/bin/python
 # Debian packages: for the build, for the lab and for the tests' real peers.
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
 LAB_PACKAGES   := iproute2
+IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
+                  mtools squashfs-tools cpio e2fsprogs openssl qemu-system-arm
 TEST_PACKAGES  := iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev
 
 CC       := gcc
@@ -50,6 +52,11 @@ $(OUT)/.lab-packages: Makefile
 $(OUT)/.test-packages: Makefile
 	@mkdir -p $(OUT)
 	$(call install,$(TEST_PACKAGES))
+	@touch $@
+
+$(OUT)/.image-packages: Makefile
+	@mkdir -p $(OUT)
+	$(call install,$(IMAGE_PACKAGES))
 	@touch $@
 
 $(VENV)/.ready: pyproject.toml $(OUT)/.build-packages
@@ -92,6 +99,49 @@ $(HOST)/qx: $(HOST)/launcher firmware/bundle.py $(CORE) $(HOST)/site-packages/.r
 .PHONY: build
 build: $(HOST)/qx $(HOST)/module/_qx.abi3.so ## build the executable out/host/qx
 
+# --- the executable as it ships: stripped, and the same bytes whoever builds it ----------------------------
+# Objects of its own: no debugging information, no path of this machine, no build id. What is not the host's is
+# compiled against Debian's packages of that architecture, unpacked to $(TARGET)/sysroot and not installed here.
+ARCH    ?= host
+TARGET  := $(OUT)/firmware/$(ARCH)
+MACHINE := $(patsubst host,,$(ARCH))
+CROSS   := $(addsuffix -linux-gnu-,$(MACHINE))
+SHIPPED := $(patsubst cext/%.c,$(TARGET)/obj/%.o,$(wildcard cext/*.c)) $(TARGET)/obj/_qx.o
+REPEATABLE := -g0 -ffile-prefix-map=$(OUT)=out -ffile-prefix-map=$(CURDIR)=.
+ifeq ($(ARCH),host)
+SYSROOT_READY := $(OUT)/.build-packages
+TARGET_INCLUDES := $(INCLUDES)
+TARGET_LIBS := $(PYTHON_LIBS) -lmnl
+else
+SYSROOT := $(TARGET)/sysroot
+SYSROOT_READY := $(SYSROOT)/.ready
+TARGET_INCLUDES := -I$(SYSROOT)/usr/include/python3.11 -idirafter $(SYSROOT)/usr/include
+TARGET_LIBS := -L$(SYSROOT)/usr/lib/$(MACHINE)-linux-gnu -Wl,-rpath-link,$(SYSROOT)/lib/$(MACHINE)-linux-gnu:$(SYSROOT)/usr/lib/$(MACHINE)-linux-gnu -lpython3.11 -lmnl
+$(SYSROOT_READY): board/virt/packages.toml board/virt/debian.py $(OUT)/.image-packages
+	@$(PYTHON) -m board.virt.debian sysroot $(SYSROOT)
+	@touch $@
+endif
+
+$(TARGET)/obj/%.o: cext/%.c $(wildcard cext/*.h) $(SYSROOT_READY)
+	@mkdir -p $(@D)
+	@$(CROSS)$(CC) $(CFLAGS) $(REPEATABLE) $(WARNINGS) -Icext $(TARGET_INCLUDES) -c $< -o $@
+
+$(TARGET)/obj/_qx.o: $(HOST)/_qx.c $(SYSROOT_READY)
+	@mkdir -p $(@D)
+	@$(CROSS)$(CC) $(CFLAGS) $(REPEATABLE) -Wno-all -Icext $(TARGET_INCLUDES) -c $< -o $@
+
+$(TARGET)/launcher: $(SHIPPED)
+	@$(CROSS)$(CC) -pie -s -Wl,-z,relro,-z,now,--build-id=none,--as-needed -o $@ $(sort $^) $(TARGET_LIBS) -lpthread
+
+$(TARGET)/usr/bin/qx: $(TARGET)/launcher firmware/bundle.py $(CORE)
+	@mkdir -p $(@D); rm -f $(@D)/qx-*
+	@$(PYTHON) firmware/bundle.py $(TARGET)/launcher $@
+	@for applet in $$(PYTHONPATH=firmware $(PYTHON) -c "from qx.__main__ import APPLETS; print(*APPLETS)"); do ln -s qx $(@D)/qx-$$applet; done
+	@echo "built $@ ($$(stat -c %s $@) octets)"
+
+.PHONY: firmware
+firmware: $(TARGET)/usr/bin/qx ## the executable as it ships, with its links (ARCH=host|aarch64)
+
 # --- the C extension as a module of its own, for tests ----------------------------------------------
 MODULE_OBJECTS := $(filter-out $(HOST)/obj/launcher.o $(HOST)/obj/guardian.o $(HOST)/obj/applications.o $(HOST)/obj/admission.o,$(OBJECTS))
 
@@ -114,7 +164,7 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/interop tests/lab tests/wire $(addprefix --ignore=,$(ALONE))
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/interop tests/lab tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
