@@ -43,8 +43,16 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                  "see and merge what gave way to the other unit's settings"),
     "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
+    "password": ("cli.access", "run_password", "[USER] [--change]",
+                 "give a user a new password, read from the terminal or from stdin"),
     "version": ("cli.version", "run", "", "show the firmware's version"),
 }  # fmt: skip
+
+
+# What the daemon runs beside itself, as APPLETS.
+INTERNAL: dict[str, tuple[str, str, str, str]] = {
+    "hash": ("cli.access", "run_hash", "", "check or hash a password from stdin"),
+}
 
 
 def usage() -> str:
@@ -60,9 +68,10 @@ def main(argv: list[str]) -> int:
         print(usage(), file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
     name, *rest = argv
-    if name not in APPLETS:
+    applets = {**APPLETS, **INTERNAL}
+    if name not in applets:
         return fail(f"{name!r}: unknown applet; expected one of {', '.join(APPLETS)} (see `qx help`)", 2)
-    module, function, takes, does = APPLETS[name]
+    module, function, takes, does = applets[name]
     if "--help" in rest or "-h" in rest:
         print(f"usage: qx {name} {takes} [--root DIR] [--json]\n{does}")
         return 0

@@ -10,6 +10,7 @@ class Refusal(Exception):
     """Refused or failed: exit code 1. `str(error)` is the line for stderr, without the program's name."""
 
     exit_code = 1
+    reason = ""  # a word for a face that treats some refusals apart
 
 
 class WrongUsage(Refusal):

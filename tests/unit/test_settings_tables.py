@@ -67,7 +67,7 @@ def problems(before: Settings, texts: dict[str, str]) -> dict[str, str]:
         ("snmp.hosts.noc.auth_password", ["12345678", "x" * 64], ["1234567", "x" * 65]),
         ("events.takeover.actions", ["", "display", "display,led,mail,sms,snmp"], ["none", "mail,mail"]),
         ("users.admin.password", [HASH], ["secret", HASH[:-30], HASH + "x" * 50, HASH.replace("id", "i")]),
-        ("users.admin.role", ["administrator", "viewer"], ["root"]),
+        ("users.admin.role", ["administrator", "operator"], ["root"]),
         (
             "time.zone",
             ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"],

@@ -56,7 +56,9 @@ def _exchange(
                 _read(sock, protocol.body_length(_read(sock, protocol.HEADER), protocol.REPLY_MAX))
             )
             if "error" in reply:
-                raise (WrongUsage if reply.get("code") == 2 else Refusal)(str(reply["error"]))
+                refused = (WrongUsage if reply.get("code") == 2 else Refusal)(str(reply["error"]))
+                refused.reason = str(reply.get("reason", ""))
+                raise refused
             if "item" not in reply:
                 yield "result", reply.get("result")
                 return

@@ -79,7 +79,7 @@ class Server:
                 result = None
             await _send(writer, {"result": result})
         except Refusal as error:
-            await _send_error(writer, str(error), error.exit_code)
+            await _send_error(writer, str(error), error.exit_code, error.reason)
         except TimeoutError:
             await _send_error(writer, f"no whole request within {self._request_time:g} s", 1)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -141,9 +141,10 @@ async def _send(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
         raise ConnectionResetError from None
 
 
-async def _send_error(writer: asyncio.StreamWriter, text: str, code: int) -> None:
+async def _send_error(writer: asyncio.StreamWriter, text: str, code: int, reason: str = "") -> None:
+    said = {"error": " ".join(text.split()), "code": code}
     with suppress(ConnectionError):
-        await _send(writer, {"error": " ".join(text.split()), "code": code})
+        await _send(writer, {**said, "reason": reason} if reason else said)
 
 
 def listen(path: Path) -> socket.socket:

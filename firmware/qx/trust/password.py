@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """password: passwords of people, kept as Argon2id hashes (12 MiB, three passes). Touches no file.
 
-One at a time, in a worker thread: each takes 12 MiB and some 20 ms of a small unit, which logins must not
-multiply. Equal text typed on two keyboards is one password (NFKC).
+One at a time, and not in the daemon, whose memory is as large as that: `qx hash` is a process for one of
+them. Equal text typed on two keyboards is one password (NFKC).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from nacl import pwhash
 from nacl.exceptions import CryptoError
 
 from ..errors import Refusal
+from .account import LENGTH_MAX
 
 PASSES = 3
 MEMORY = 12 << 20  # octets
-LENGTH_MAX = 256  # characters
 
 _one = threading.Lock()
 
