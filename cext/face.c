@@ -65,7 +65,7 @@ int qx_engine_start(const char *run, char *error) {
     engine->estate = qx_estate ? qx_estate : &alone;
     engine->changed = true; /* the first round shows a view */
     snprintf(path, sizeof path, "%s/interfaces", run);
-    qx_journal_load(&engine->journal, path);
+    qx_journal_open(&engine->journal, path);
     engine->epoll = epoll_create1(EPOLL_CLOEXEC);
     engine->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engine->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

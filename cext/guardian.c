@@ -353,7 +353,7 @@ static int prepare(struct guardian *guardian) {
     /* What a predecessor left goes before anything else, within milliseconds of the start. */
     int failed = qx_netlink_open(&guardian->netlink);
     snprintf(path, sizeof path, "%s/run/qx/interfaces", guardian->root);
-    qx_journal_load(&guardian->journal, path);
+    qx_journal_open(&guardian->journal, path);
     if (!failed && guardian->journal.count) {
         qx_journal_undo(&guardian->journal, QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL,
                         &guardian->netlink);
@@ -393,7 +393,7 @@ int qx_guardian(const char *root) {
     code = watch_over(&guardian);
     if (code < 0)
         return -1;
-    qx_journal_load(&guardian.journal, guardian.journal.path);
+    qx_journal_read(&guardian.journal);
     qx_journal_undo(&guardian.journal, QX_ENTRY_SERVICE | QX_ENTRY_VIRTUAL | QX_ENTRY_LINK | QX_ENTRY_SYSCTL,
                     &guardian.netlink);
     qx_journal_save(&guardian.journal);

@@ -32,11 +32,15 @@ void qx_journal_add(struct qx_journal *journal, enum qx_entry kind, const char *
     journal->count++;
 }
 
-void qx_journal_load(struct qx_journal *journal, const char *path) {
+void qx_journal_open(struct qx_journal *journal, const char *path) {
+    snprintf(journal->path, sizeof journal->path, "%s", path);
+    qx_journal_read(journal);
+}
+
+void qx_journal_read(struct qx_journal *journal) {
     char line[PATH];
     journal->count = 0;
-    snprintf(journal->path, sizeof journal->path, "%s", path);
-    FILE *file = fopen(path, "re");
+    FILE *file = fopen(journal->path, "re");
     if (!file)
         return;
     while (fgets(line, sizeof line, file)) {

@@ -23,8 +23,10 @@ struct qx_journal {
     } entries[QX_JOURNAL_MAX];
 };
 
-/* An absent file is an empty journal; a damaged line is passed over. */
-void qx_journal_load(struct qx_journal *journal, const char *path);
+/* Reads the journal of that path. An absent file is an empty journal; a damaged line is passed over. */
+void qx_journal_open(struct qx_journal *journal, const char *path);
+/* Reads it again: another process has written it since. */
+void qx_journal_read(struct qx_journal *journal);
 int qx_journal_save(const struct qx_journal *journal);
 /* Keeps the first value of a sysctl: that is the one to put back. */
 void qx_journal_add(struct qx_journal *journal, enum qx_entry kind, const char *name, const char *value);

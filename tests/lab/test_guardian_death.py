@@ -78,8 +78,10 @@ def test_the_guardian_alone_is_killed(one: Lab) -> None:
     becomes(one, "a", "master", 10.0)
 
 
-def test_an_orderly_end_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
-    """R11: addresses, interfaces, routes and sysctls are what they were before the first start."""
+@pytest.mark.parametrize("stopped", [False, True], ids=["daemon-runs", "daemon-hangs"])
+def test_an_orderly_end_leaves_the_machine_as_it_was(tmp_path: Path, stopped: bool) -> None:
+    """R11: addresses, interfaces, routes and sysctls are what they were before the first start, also where
+    the daemon can put nothing back itself."""
     with make_lab("oe", tmp_path) as lab:
         lab.up(SHAPES["virtual"], power=False, fresh=True)
         lab.power_on("a", bare=True)
@@ -87,6 +89,8 @@ def test_an_orderly_end_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
         lab.units["a"].start()
         becomes(lab, "a", "master", 8.0)
         assert machine(lab) != before
+        if stopped:
+            os.kill(lab.units["a"].daemon_pid(), signal.SIGSTOP)
         os.kill(guardian_pid(lab, "a"), signal.SIGTERM)
         wait_for(lambda: not namespace.processes(lab.network.name("a")), 10.0, "all processes end")
         assert machine(lab) == before
