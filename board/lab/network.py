@@ -20,6 +20,7 @@ from typing import Any
 
 from . import namespace
 from .namespace import LabError
+from .unplugging import Plug
 
 UNITS = ("a", "b")
 HOSTS = ("a", "b", "pc")
@@ -144,9 +145,10 @@ class Network:
         has its connections closed by the kernel, and a unit without power says no goodbye.
         """
         name = self.name(unit)
-        namespace.signal_all(namespace.processes(name), signal.SIGSTOP)
-        moment = time.monotonic()
-        namespace.run(["ip", "-n", self.name("sw"), "link", "delete", "group", str(self._group(unit))])
+        with Plug(self.name("sw"), self._group(unit)) as plug:
+            namespace.signal_all(namespace.processes(name), signal.SIGSTOP)
+            moment = time.monotonic()
+            plug.pull()
         namespace.remove([name])
         return moment
 
