@@ -83,10 +83,6 @@ class Paths:
         return self._path("data/qx/events.msgpack")
 
     @property
-    def events_log_old(self) -> Path:
-        return self._path("data/qx/events.1.msgpack")
-
-    @property
     def trust(self) -> Path:
         """Feature keys, what names the peer, the unit's certificate: its own, never synchronised."""
         return self._path("data/qx/trust")

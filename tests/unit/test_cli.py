@@ -218,7 +218,7 @@ def test_commands_through_the_daemon(bench: Bench, root: Path) -> None:
 def test_events_through_the_daemon(bench: Bench, root: Path) -> None:
     """R33: time, severity, state, unit, name, description; with --follow --json one object a line."""
     event = bench.unit.events.add("success", "Backup device is UP (Active mode)", "QX200-000002")
-    bench.unit.events.add("critical", "Backup device is DOWN")
+    bench.unit.events.add("critical", "This device is in fault")
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(event.time))
     code, out, _ = run("events", "--root", root)
     assert code == 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from qx.events import log as module
+from qx.events import journal as module
+from qx.events.damper import SETTLE, Damper
+from qx.events.event import DESCRIPTION_MAX, Event
+from qx.events.kept import FLOOR
 from qx.events.log import CAPACITY, EventLog
 from qx.packing import pack
 from qx.paths import Paths
@@ -50,7 +54,11 @@ def test_an_event_has_what_r33_lists_and_survives(paths: Paths) -> None:
         "name": "Backup device is DOWN",
         "description": "QX200-000002",
         "state": "new",
+        "uid": event.uid,
+        "cleared": False,
+        "owed": None,
     }
+    assert len(event.uid) == 16
     assert before <= event.time <= time.time()
     again = opened(paths)
     assert again.recent()[0] == event
@@ -133,22 +141,26 @@ def test_records_of_another_firmware_are_passed_over(paths: Paths, record: objec
 
 
 def test_it_is_bounded_in_memory_and_on_flash(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounded and rotated: two generations, the newest events in them."""
-    monkeypatch.setattr(module, "GENERATION", 20_000)
+    """Bounded: the file is written whole when it has grown, and holds the newest events."""
+    monkeypatch.setattr(module, "GROWN", 20_000)
     log = opened(paths, gather=0.001)
     for number in range(CAPACITY + 500):
         log.add("info", f"event {number}", "y" * 10_000)
         if number % 100 == 99:
-            wait_for(lambda: not log._pending)
-    assert len(log.recent()) == CAPACITY
+            assert log.settled(5)
+    kept = len(log.recent())
+    assert 300 < kept < CAPACITY  # their texts are long: bounded by octets
     assert log.recent(1)[0].name == f"event {CAPACITY + 499}"
     assert [event.id for event in log.recent(2)] == [CAPACITY + 499, CAPACITY + 500]
     assert [event.id for event in log.after(CAPACITY + 498)] == [CAPACITY + 499, CAPACITY + 500]
+    assert log.dropped["info"] == CAPACITY + 500 - kept
     log.close()
-    assert paths.events_log.stat().st_size + paths.events_log_old.stat().st_size < 200_000
+    assert paths.events_log.stat().st_size < 2_000_000
     again = opened(paths)
     assert again.recent(1)[0].id == CAPACITY + 500
-    assert len(again.recent(1)[0].description) == module.DESCRIPTION_MAX
+    assert len(again.recent(1)[0].description) == DESCRIPTION_MAX
+    assert again.dropped == log.dropped
+    assert again.recent() == log.recent()
 
 
 def test_many_events_are_one_write(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,3 +233,76 @@ def test_subscribers_hear_each_event_until_they_leave(paths: Paths) -> None:
     log.add("info", "b")
     assert heard == [1]
     log.close()
+
+
+def test_a_burst_drops_the_oldest_of_the_lowest_severity_and_counts(paths: Paths) -> None:
+    """R33, R34: 10,000 events at once: the log stays bounded, what matters stays, what went is counted, also
+    after a reboot."""
+    log = opened(paths)
+    for number in range(10):
+        log.add("critical", f"bad {number}")
+    for number in range(10_000):
+        log.add("warning" if number % 10 == 0 else "info", f"event {number}")
+    events = log.recent()
+    assert len(events) == CAPACITY
+    assert sum(event.severity == "critical" for event in events) == 10
+    assert [e.name for e in events if e.severity == "info"][-1] == "event 9999"
+    assert sum(event.severity == "info" for event in events) == FLOOR
+    assert log.dropped == {"info": 8940, "success": 0, "warning": 570, "critical": 0, "deliveries": 0}
+    log.close()
+    again = opened(paths)
+    assert again.recent() == events
+    assert again.dropped == log.dropped
+    assert paths.events_log.stat().st_size < 1 << 20
+
+
+def test_a_log_full_of_critical_events_still_shows_the_last_ones(paths: Paths) -> None:
+    """R33: nobody wants a log that is deaf from now on."""
+    log = opened(paths)
+    for number in range(CAPACITY + 100):
+        log.add("critical", f"bad {number}")
+    log.add("info", "last")
+    assert log.recent(1)[0].name == "last"
+    log.close()
+
+
+def test_up_clears_down(paths: Paths) -> None:
+    """R32: what is over is marked so, on flash as well; other subjects are left alone."""
+    log = opened(paths)
+    down = log.add("critical", "Backup device is DOWN")
+    link = log.add("warning", "LAN link is down")
+    log.add("warning", "Synchronization is stale")
+    log.add("success", "Synchronization is current")
+    log._damper = Damper()  # as if it had lasted
+    log.add("success", "Backup device is UP (Active mode)")
+    cleared = {event.name for event in log.recent() if event.cleared}
+    assert cleared == {down.name, "Synchronization is stale"}
+    assert not [e for e in log.recent() if e.uid == link.uid and e.cleared]
+    assert log.unread() == 3, "cleared is not read: somebody should still look at it"
+    log.close()
+    assert {event.name for event in opened(paths).recent() if event.cleared} == cleared
+
+
+def test_a_peer_that_flaps_ten_times_in_ten_seconds(paths: Paths) -> None:
+    """R34: one event for each state that lasted, not one for each flap."""
+    log = opened(paths)
+    told: list[str] = []
+    log.subscribe(lambda event: told.append(event.name))
+    begin = time.monotonic()
+    for flap in range(10):  # with times of our own: the damper is the log's, the clock is not
+        for half, name in enumerate(("Backup device is DOWN", "Backup device is UP (Active mode)")):
+            made = log._damper.heard("Backup device", name, _event(log, name), begin + flap + half / 2)
+            if made:
+                told.append(name)
+    log.settle(begin + 9.5 + SETTLE - 0.01)
+    assert told == ["Backup device is DOWN"]
+    log.settle(begin + 9.5 + SETTLE)
+    assert told == ["Backup device is DOWN", "Backup device is UP (Active mode)"]
+    log.settle(begin + 100)
+    assert len(told) == 2
+    log.close()
+
+
+def _event(log: EventLog, name: str) -> Event:
+    return Event(0, time.time(), time.monotonic(), "QX200-000001", "Redundancy", "info", name, "",
+                 uid=os.urandom(8).hex())  # fmt: skip

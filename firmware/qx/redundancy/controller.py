@@ -22,6 +22,7 @@ from .. import __version__ as FIRMWARE
 from ..board import Board
 from ..control.unit import Commit
 from ..errors import Refusal
+from ..events.desk import Desk
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
@@ -72,6 +73,7 @@ class Controller:
         self.taking = swap.Taking(self)
         self.switching = switch.Following(self)
         self.hold = Hold(self)
+        self.desk = Desk(events)
         self.partner = Partner(self)
         self._alone = Alone(self)
         self._neither = Neither()
@@ -99,6 +101,7 @@ class Controller:
         if self.store.unit_state_get("role") == "backup" and not self.engine.kept:
             self._alone.begin()
         await self.partner.open()
+        self.desk.start()
         self._renew()
         await self._attach(resume=self.engine.kept)
 
@@ -110,6 +113,7 @@ class Controller:
         await asyncio.sleep(0)  # goodbye is said while the Virtual IP Address is still there
         await loop.run_in_executor(self._engine_thread, self.engine.detach)
         await closing
+        self.desk.close()
         await self.applications.close()
         loop.remove_reader(self.engine.descriptor)
         self.engine.stop()

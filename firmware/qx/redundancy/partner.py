@@ -78,7 +78,7 @@ class Partner:
             unit.events.add("critical", "No session to the other unit", str(error))
             log.error("%s", error)
             return
-        parts = (self.settings, self.voice, self.live, self.agreement)
+        parts = (self.settings, self.voice, self.live, self.agreement, unit.desk.part)
         self.session = Session(unit.identity, FIRMWARE, unit.keyring, certificate, parts, self._told)
         await self.voice.open()
         self._reconcile()

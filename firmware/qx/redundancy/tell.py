@@ -49,6 +49,8 @@ def _state(event: EngineEvent, was_master: bool) -> Report | None:
         takeover = cause in (Cause.SILENCE, Cause.RELEASED)
         if takeover:
             return Report("warning", "Takeover: this device is Master", text)
+        if cause == Cause.ORDER:
+            return Report("success", BECAME[cause], f"this device is Master; addresses up after {up}")
         return Report("success", "This device is Master", text)
     if was_master:
         cause = Cause(event.b)

@@ -25,6 +25,7 @@ SETTINGS = range(16, 32)
 VOICE = range(32, 48)
 LIVE = range(48, 56)
 ROLES = range(56, 72)  # swap, pair parameters
+EVENTS = range(72, 80)
 
 
 class BadMessage(Refusal):

@@ -39,6 +39,12 @@ EVENTS = {
     "login-lockout": "Login lockout",
     "upgrade": "Upgrade result",
     "licence": "Licence change",
+    "role": "This device became Master, or is it no longer, other than by a takeover or a swap",
+    "network": "Network trouble other than a link or an address",
+    "device": "This device did not run, or its control plane did not answer",
+    "sync-stopped": "Synchronisation stopped, or began anew",
+    "security": "A connection was refused, a certificate changed, or two units were paired",
+    "other": "Any other event",
 }
 
 ACTIONS = Words(("display", "led", "mail", "sms", "snmp"), implying=("led", "mail"))
