@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
@@ -36,16 +36,17 @@ class Server:
     def __init__(
         self, unit: Unit, paths: Paths, request_time: float = REQUEST_TIME, clients: int = CLIENTS
     ) -> None:
-        self._unit = unit
+        self.unit = unit
+        self.request_time = request_time
+        self.most = clients
+        self.clients: set[_Client] = set()
         self._path = paths.control_socket
-        self._request_time = request_time
-        self._most = clients
-        self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Opens the socket, in place of a killed daemon's. Raises Refusal when a daemon answers there."""
-        self._server = await asyncio.start_unix_server(self._accept, sock=listen(self._path))
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: _Client(self), sock=listen(self._path))
 
     async def stop(self) -> None:
         """Closes the socket and drops every client."""
@@ -54,97 +55,164 @@ class Server:
         self._server.close()
         with suppress(FileNotFoundError):
             self._path.unlink()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(client.drop() for client in tuple(self.clients)), return_exceptions=True)
         self._server = None
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.set_write_buffer_limits(high=0)  # so that drain() waits until the kernel has it
-        task = asyncio.get_running_loop().create_task(
-            self._serve(reader, writer, len(self._tasks) >= self._most)
-        )
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, full: bool) -> None:
+class _Client(asyncio.Protocol):
+    """One connection: gathers the request, has it done in a task, and sends the answer.
+
+    A protocol and no pair of streams: each step of those is a turn of the loop, and a setting that waits for
+    both units has some twenty of them."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._octets = bytearray()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._taken: asyncio.Future[None] | None = None  # while the client has not taken what was sent
+        self._sending: asyncio.Task[None] | None = None  # of a stream
+        self._left = False  # it has said its end, or is gone
+
+    # --- what asyncio calls -------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)  # so that what is sent waits until the kernel has it
+        full = len(self._server.clients) >= self._server.most
+        self._server.clients.add(self)
+        if full:
+            self._do(self._refuse(f"more than {self._server.most} clients at once; try again", 1))
+        else:
+            self._timer = self._loop.call_later(self._server.request_time, self._late)
+
+    def data_received(self, data: bytes) -> None:
+        if self._task is not None:
+            self._leaves()  # all that a client may say after its request: that it has heard enough
+            return
+        self._octets += data
+        if len(self._octets) < protocol.HEADER:
+            return
         try:
-            if full:
-                raise Refusal(f"more than {self._most} clients at once; try again")
-            async with asyncio.timeout(self._request_time):
-                operation, arguments = await _request(reader)
-            result = await run(self._unit, operation, arguments)
-            if isinstance(result, AsyncGenerator):
-                await self._stream(result, reader, writer)
-                result = None
-            await _send(writer, {"result": result})
+            length = protocol.body_length(bytes(self._octets[: protocol.HEADER]), protocol.REQUEST_MAX)
+            if len(self._octets) < protocol.HEADER + length:
+                return
+            operation, arguments = protocol.request(
+                bytes(memoryview(self._octets)[protocol.HEADER : protocol.HEADER + length])
+            )
         except Refusal as error:
-            await _send_error(writer, str(error), error.exit_code, error.reason)
-        except TimeoutError:
-            await _send_error(writer, f"no whole request within {self._request_time:g} s", 1)
-        except (ConnectionError, asyncio.IncompleteReadError):
+            self._do(self._refuse(str(error), error.exit_code, error.reason))
+            return
+        self._octets = bytearray()
+        self._do(self._serve(operation, arguments))
+
+    def eof_received(self) -> bool:
+        """A request without its end is given up; who has made one still gets the answer."""
+        self._leaves()
+        return self._task is not None
+
+    def pause_writing(self) -> None:
+        self._taken = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._taken is not None and not self._taken.done():
+            self._taken.set_result(None)
+        self._taken = None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
+        self._stop_timer()
+        self._leaves()
+        self.resume_writing()
+        if self._task is None:
+            self._server.clients.discard(self)
+
+    # --- within -------------------------------------------------------------------------------------------
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        self._stop_timer()
+        self._task = self._loop.create_task(self._to_its_end(work))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except ConnectionError:
             pass  # the client went away: nobody is left to tell
         except Exception:
             log.exception("an operation failed")
-            await _send_error(writer, "internal error; the daemon's log has it", 1)
+            with suppress(ConnectionError):
+                await self._refuse("internal error; the daemon's log has it", 1)
         finally:
-            await _close(writer)
+            self._transport.close()
+            self._server.clients.discard(self)
 
-    async def _stream(
-        self, items: AsyncGenerator[Any, None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Sends items until they end or the client says anything, which can only be its end."""
-        gone = asyncio.ensure_future(reader.read(1))
-        sending = asyncio.ensure_future(_send_all(items, writer))
+    async def drop(self) -> None:
+        """Ends it at once, whatever is being done."""
+        self._stop_timer()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        self._transport.abort()
+
+    def _late(self) -> None:
+        self._do(self._refuse(f"no whole request within {self._server.request_time:g} s", 1))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _leaves(self) -> None:
+        self._left = True
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def _serve(self, operation: str, arguments: dict[str, Any]) -> None:
         try:
-            await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-            else:
+            result = await run(self._server.unit, operation, arguments)
+            if isinstance(result, AsyncGenerator):
+                await self._stream(result)
+                result = None
+            await self._send({"result": result})
+        except Refusal as error:
+            await self._refuse(str(error), error.exit_code, error.reason)
+
+    async def _stream(self, items: AsyncGenerator[Any, None]) -> None:
+        """Sends items until they end or the client says anything, which can only be its end."""
+        if self._left:
+            raise ConnectionResetError
+        sending = self._sending = self._loop.create_task(self._send_all(items))
+        try:
+            await asyncio.wait((sending,))
+            if sending.cancelled():
                 raise ConnectionResetError
+            sending.result()
         finally:
-            gone.cancel()
+            self._sending = None
             sending.cancel()
-            await asyncio.gather(gone, sending, return_exceptions=True)
+            await asyncio.gather(sending, return_exceptions=True)
 
+    async def _send_all(self, items: AsyncGenerator[Any, None]) -> None:
+        async with aclosing(items):  # so that a follower that goes ends its subscription at once
+            async for item in items:
+                await self._send({"item": item})
 
-async def _send_all(items: AsyncGenerator[Any, None], writer: asyncio.StreamWriter) -> None:
-    async with aclosing(items):  # so that a follower that goes ends its subscription at once
-        async for item in items:
-            await _send(writer, {"item": item})
+    async def _refuse(self, text: str, code: int, reason: str = "") -> None:
+        said = {"error": " ".join(text.split()), "code": code}
+        await self._send({**said, "reason": reason} if reason else said)
 
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    """Lets the client have what was sent; one that does not read must not keep a buffer alive."""
-    writer.close()
-    try:
-        async with asyncio.timeout(1):
-            await writer.wait_closed()
-    except TimeoutError:
-        writer.transport.abort()
-    except ConnectionError:
-        pass
-
-
-async def _request(reader: asyncio.StreamReader) -> tuple[str, dict[str, Any]]:
-    length = protocol.body_length(await reader.readexactly(protocol.HEADER), protocol.REQUEST_MAX)
-    return protocol.request(await reader.readexactly(length))
-
-
-async def _send(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
-    writer.write(protocol.frame(value, protocol.REPLY_MAX))
-    try:
-        async with asyncio.timeout(SEND_TIME):
-            await writer.drain()
-    except TimeoutError:
-        writer.transport.abort()
-        raise ConnectionResetError from None
-
-
-async def _send_error(writer: asyncio.StreamWriter, text: str, code: int, reason: str = "") -> None:
-    said = {"error": " ".join(text.split()), "code": code}
-    with suppress(ConnectionError):
-        await _send(writer, {**said, "reason": reason} if reason else said)
+    async def _send(self, value: dict[str, Any]) -> None:
+        """Until the kernel has it; a client that does not read is dropped."""
+        if self._transport.is_closing():
+            raise ConnectionResetError
+        self._transport.write(protocol.frame(value, protocol.REPLY_MAX))
+        if self._taken is None:
+            return
+        try:
+            async with asyncio.timeout(SEND_TIME):
+                await self._taken
+        except TimeoutError:
+            self._transport.abort()
+            raise ConnectionResetError from None
 
 
 def listen(path: Path) -> socket.socket:

@@ -27,6 +27,11 @@ class Unit(Protocol):
         """The unit's event log."""
         ...
 
+    @property
+    def store(self) -> Store:
+        """For what it holds in memory; whatever waits for flash goes through `run_in_store`."""
+        ...
+
     def status(self) -> dict[str, Any]:
         """The state of this moment, of plain JSON types; never waits. The keys of the contract in DESIGN
         (model serial firmware role mode since group_id virtual_ip service_addresses vrrp peer sync

@@ -140,8 +140,8 @@ class Partner:
     async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
         return await self.agreement.ask(name, arguments, seconds)
 
-    async def durable(self, position: Position, seconds: float) -> bool:
-        return await self.settings.durable(position, seconds)
+    def durable(self, position: Position, seconds: float) -> asyncio.Future[bool]:
+        return self.settings.durable(position, seconds)
 
     async def flush(self, seconds: float) -> None:
         """All that this unit has is on the other's flash. Raises Refusal saying what is not. A unit of older

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +33,11 @@ async def write(
         return await switch.lead(unit, changes, lambda store: commit(store, False))
     apart = forced and unit.paired and unit.role != Role.MASTER
     answer = await unit.run_in_store(lambda store: commit(store, apart))
-    durable = asyncio.ensure_future(_durable(unit, answer))
+    crosses = "unit" not in scopes.values() and unit.role == Role.MASTER
+    durable = unit.partner.durable(unit.store.position, DURABLE) if crosses else None
     if answer["changed"]:
         await unit.apply(set(answer["changed"]))
-    return {**answer, "durable": "both" if await durable else "this"}
-
-
-async def _durable(unit: Controller, answer: dict[str, Any]) -> bool:
-    crosses = "unit" not in _scopes(unit, answer["changed"]).values()
-    return crosses and unit.role == Role.MASTER and await unit.partner.durable(unit.store.position, DURABLE)
+    return {**answer, "durable": "both" if durable and await durable else "this"}
 
 
 def _scopes(unit: Controller, paths: Iterable[str]) -> dict[str, Scope]:

@@ -102,20 +102,24 @@ class Leader:
         elif self._task is None or self._task.done():
             self.begin()
 
-    async def durable(self, rev: int, seconds: float) -> bool:
-        """True once the Backup has acknowledged this revision or a later one."""
+    def durable(self, rev: int, seconds: float) -> asyncio.Future[bool]:
+        """True once the Backup has acknowledged this revision or a later one. A future and no coroutine: who
+        asks for what is known already waits for no turn of the loop."""
         if self.acked is not None and self.acked >= rev:
-            return True
+            return known(True)
         if not self._number or not self._deltas:
-            return False
+            return known(False)
         waiter: asyncio.Future[bool] = self._loop.create_future()
-        self._waiting.append((rev, waiter))
+        entry = (rev, waiter)
+        self._waiting.append(entry)
         timer = self._loop.call_later(seconds, _resolve, waiter, False)
-        try:
-            return await waiter
-        finally:
+
+        def over(_: object) -> None:
             timer.cancel()
-            self._waiting = [entry for entry in self._waiting if entry[1] is not waiter]
+            self._waiting.remove(entry)
+
+        waiter.add_done_callback(over)
+        return waiter
 
     @property
     def current(self) -> bool:
@@ -363,3 +367,10 @@ def _pictured(store: Store) -> tuple[bytes, Position, bytes]:
 def _resolve(waiter: asyncio.Future[T], value: T) -> None:
     if not waiter.done():
         waiter.set_result(value)
+
+
+def known(value: bool) -> asyncio.Future[bool]:
+    """An answer for which nobody has to wait."""
+    future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    future.set_result(value)
+    return future

@@ -26,7 +26,7 @@ from . import messages
 from .age import Age
 from .conflicts import Conflicts
 from .follower import Follower, Past
-from .leader import Leader
+from .leader import Leader, known
 from .means import Means, RunInStore, Tell
 from .messages import Ack, Kept, Part, Said, Taken
 from .passing import Giver, Taker
@@ -42,7 +42,7 @@ class SettingsSync:
     BOTH_MASTERS: nothing crosses until the roles are others; it is said again with each comparison.
     `voice()`: names of the voice files that the peer may not have, for a conflict snapshot; it is called in
     the store's thread.
-    `news()`: the state that `status` shows has changed.
+    `news()`: the state that `status` shows has changed, by more than a commit that is on its way.
     """
 
     kinds = SETTINGS
@@ -97,10 +97,12 @@ class SettingsSync:
             self._follower.compare()
         self._watch_age()
 
-    async def durable(self, position: Position, seconds: float) -> bool:
+    def durable(self, position: Position, seconds: float) -> asyncio.Future[bool]:
         """Whether the Backup has acknowledged this position within `seconds`; False at once where nothing is
-        to be waited for: no session, a copy, this unit not Master."""
-        return self._leader is not None and await self._leader.durable(position.rev, seconds)
+        to be waited for: no session, a copy, this unit not Master. To be called on the loop."""
+        if self._leader is not None:
+            return self._leader.durable(position.rev, seconds)
+        return known(False)
 
     async def flush(self, seconds: float) -> None:
         """All that is committed by now is durable on the Backup. Raises Refusal saying what is missing."""
@@ -217,8 +219,8 @@ class SettingsSync:
         side = self._leader or self._follower
         if side is None or self._loop is None:
             return
-        if (state := self._state(side)) != self._last_state:
-            self._last_state = state
+        if side.state != self._last_state:  # not what a commit on its way makes of it: that is no news
+            self._last_state = side.state
             self._loop.call_soon(self._news)  # not within what is being done
         if side.current:
             if self._follower is not None and self._giver is not None and self._follower.to_pass_on:
