@@ -28,6 +28,8 @@ HEADERS = [
     "hello.h",
     "frame.h",
     "engine.h",
+    "blink.h",
+    "gpio.h",
 ]
 
 
