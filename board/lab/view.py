@@ -61,6 +61,14 @@ def event_line(event: Any) -> str:
     return f"{_clock(record.get('time'))} {told}".strip()
 
 
+def leds_line(leds: dict[str, Any]) -> str:
+    """What the front panel says: `green, steady: Master, protected by an active Backup.`"""
+    if not leds:
+        return "dark"
+    alert = " + yellow blinks" if leds.get("alert") else ""
+    return f"{leds.get('colour')} {leds.get('words')}{alert} ({leds.get('state')})"
+
+
 def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
     """Label and value, the same labels for every unit, so that two columns line up."""
     qx, status = seen.qx, seen.status
@@ -93,6 +101,7 @@ def rows(unit: str, seen: Seen) -> list[tuple[str, str]]:
             f"age {_shown(sync, 'age_s')} s",
         ),
         ("applications", _words(qx.get("applications")) or "-"),
+        ("LEDs", leds_line(mapping(qx.get("leds")))),
         ("mismatches", _words(qx.get("mismatches")) or "none"),
         ("says", str(status.get("error") or "")),
     ]
@@ -134,7 +143,7 @@ def page(seen: dict[str, Seen], outage: str, notice: str, width: int, height: in
 def change_line(unit: str, seen: Seen) -> str:
     """What of a unit is worth a line when it changes: no counters, no ages."""
     shown = dict(rows(unit, seen))
-    kept = ("role", "why", "links", "holds", "peer", "mismatches", "says")
+    kept = ("role", "why", "LEDs", "links", "holds", "peer", "mismatches", "says")
     told = (f"{key} {shown[key]}" for key in kept if shown[key] not in ("", "-", "none"))
     return f"{unit}: " + "; ".join(told)
 

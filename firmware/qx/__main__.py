@@ -42,6 +42,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                  "merge [--force] ID PATH ... | drop ID]",
                  "see and merge what gave way to the other unit's settings"),
     "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
+    "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
     "password": ("cli.access", "run_password", "[USER] [--change]",
                  "give a user a new password, read from the terminal or from stdin"),

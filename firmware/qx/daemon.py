@@ -19,6 +19,7 @@ from .board import Board, read_board
 from .control.server import Server
 from .errors import Refusal
 from .events.log import EventLog
+from .front import Front
 from .identity import read_identity
 from .paths import Paths
 from .redundancy.controller import Controller
@@ -65,6 +66,9 @@ async def _serve(paths: Paths) -> int:
     try:
         await server.start()
         await controller.start()
+        front = Front(controller)
+        controller.tells["leds"] = front.plain
+        controller.spawn(front.run())
         return await controller.ending
     finally:
         await server.stop()

@@ -74,6 +74,7 @@ class Controller:
         self.switching = switch.Following(self)
         self.hold = Hold(self)
         self.desk = Desk(events)
+        self.tells: dict[str, Callable[[], Any]] = {}  # what others add to the status, by its key
         self.partner = Partner(self)
         self._alone = Alone(self)
         self._neither = Neither()
@@ -318,8 +319,9 @@ class Controller:
 
     # --- what operations ask (control.unit.Unit) ----------------------------------------------------
     def status(self) -> dict[str, Any]:
-        return status(self._known, self._standing, self.engine.view(), self.identity, self._since,
-                      self.partner.status(), self.applications.plain(), self.licence())  # fmt: skip
+        found = status(self._known, self._standing, self.engine.view(), self.identity, self._since,
+                       self.partner.status(), self.applications.plain(), self.licence())  # fmt: skip
+        return {**found, **{name: tell() for name, tell in self.tells.items()}}
 
     async def run_in_store(self, work: Callable[[Store], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work, self.store)
