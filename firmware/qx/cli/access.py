@@ -13,8 +13,8 @@ import sys
 from ..control import client
 from ..errors import Refusal
 from . import output
-from .arguments import read
-from .either import SET_WAIT, WHO
+from .arguments import WHO, read
+from .either import SET_WAIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..errors import WrongUsage
 from ..paths import Paths
 
+WHO = "command line"  # in the history, where nobody has logged in
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping

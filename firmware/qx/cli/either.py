@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import NoDaemon
 from ..paths import Paths
+from .arguments import WHO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ..settings.values import Plain
     from .arguments import Arguments
 
-WHO = "command line"
 FORCE = {"force": False}  # the option of every command that commits
 SET_WAIT = 30.0  # seconds; flash may be slow
 START_WAIT = 5.0  # seconds for a daemon that is starting: it has the store and not yet its socket

@@ -14,8 +14,7 @@ from ..errors import Refusal
 from ..redundancy.permit import Seat, refusal
 from ..settings.schema import Scope
 from ..trust import kept
-from .arguments import Arguments
-from .either import WHO
+from .arguments import WHO, Arguments
 
 if TYPE_CHECKING:
     from ..settings.store import Store

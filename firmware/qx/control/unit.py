@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ..events.log import EventLog
+from ..redundancy.writing import Commit
 from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 
 T = TypeVar("T")
-Commit = Callable[[Store, bool], dict[str, Any]]
 
 
 class Unit(Protocol):

@@ -10,13 +10,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
+
 
 PATIENCE = 30.0  # seconds
 
 
 class Alone:
-    def __init__(self, unit: Controller) -> None:
+    def __init__(self, unit: Own) -> None:
         self._unit = unit
         self._timer: asyncio.TimerHandle | None = None
 

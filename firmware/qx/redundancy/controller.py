@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 from .. import __version__ as FIRMWARE
 from ..board import Board
-from ..control.unit import Commit
 from ..errors import Refusal
 from ..events.desk import Desk
 from ..events.log import EventLog
@@ -75,7 +74,17 @@ class Controller:
         self.hold = Hold(self)
         self.desk = Desk(events)
         self.tells: dict[str, Callable[[], Any]] = {}  # what others add to the status, by its key
-        self.partner = Partner(self)
+        self.partner = Partner(
+            self,
+            {
+                "swap": self.taking.take,
+                "swap off": self.taking.give_up,
+                "switch": self.switching.ready,
+                "switched": self.switching.switched,
+                "hold": self.hold.begin,
+            },
+            more=(self.desk.part,),
+        )
         self._alone = Alone(self)
         self._neither = Neither()
         self._presence = Presence()
@@ -330,7 +339,7 @@ class Controller:
         return await asyncio.get_running_loop().run_in_executor(self._keyring_thread, work, self.keyring)
 
     async def write(
-        self, changes: Mapping[str, Plain], commit: Commit, forced: bool = False
+        self, changes: Mapping[str, Plain], commit: writing.Commit, forced: bool = False
     ) -> dict[str, Any]:
         return await writing.write(self, changes, commit, forced)
 
@@ -344,7 +353,7 @@ class Controller:
         """The other unit says something else of itself than before."""
         peer = self.partner.peer
         if peer and peer.role == "master":
-            self.hold.over()
+            self.unhold()
         self.look()
 
     async def confirm_certificate(self) -> bool:
@@ -424,6 +433,9 @@ class Controller:
             store.unit_state_put({"role": "backup"})
 
         await self.run_in_store(keep)
+
+    def unhold(self) -> None:
+        self.hold.over()
 
     def reboot_soon(self, word: str) -> None:
         """A cold start, when the answer to whoever asked is out. In the lab the guardian does it; the machine

@@ -9,13 +9,13 @@ from .engine import EngineView, State
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
 
 
 class FirstCopy:
     """Both notes are a peer's serial number; they are kept, so that a restart does not make a unit fit."""
 
-    def __init__(self, unit: Controller) -> None:
+    def __init__(self, unit: Own) -> None:
         self._unit = unit
         self._finished: str | None = unit.store.unit_state_get("copied")
         self._begun: str | None = unit.store.unit_state_get("copying")

@@ -10,7 +10,7 @@ from ..errors import Refusal
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
 
 LONGEST = 600.0  # seconds
 
@@ -18,7 +18,7 @@ LONGEST = 600.0  # seconds
 class Hold:
     """The Backup's half, as the Master asks for it. The plan is made anew when it begins and ends."""
 
-    def __init__(self, unit: Controller) -> None:
+    def __init__(self, unit: Own) -> None:
         self._unit = unit
         self._timer: asyncio.TimerHandle | None = None
 

@@ -11,14 +11,14 @@ from . import hold
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
 
 log = logging.getLogger("qx.redundancy")
 
 ASK = 2.0  # seconds for the Backup to say that it waits
 
 
-async def install(unit: Controller, text: str) -> dict[str, Any]:
+async def install(unit: Own, text: str) -> dict[str, Any]:
     """As control.unit.Unit.install_licence says. A unit that serves alone takes the key into use as it works:
     nobody would serve in its place. Any other comes back as it was; a Backup waits meanwhile."""
     done = await unit.run_in_keyring(lambda keyring: keyring.install(text))

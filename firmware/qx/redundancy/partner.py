@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__ as FIRMWARE
@@ -22,33 +23,27 @@ from ..sync.settings import SettingsSync
 from ..sync.voice.part import VoiceSync
 from ..trust.certificate import own_certificate
 from . import swap
-from .agreement import Agreement
+from .agreement import Agreement, Answer
 from .peer.hello import UNPAIRING, Mismatch, PeerHello, newer
+from .peer.part import Part
 from .peer.session import Session
 from .peer.told import CertificateChanged, Down, Mismatched, Paired, Refused, Said, Told, Up
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
     from .plan import Plan
 
 log = logging.getLogger("qx.redundancy")
 
 
 class Partner:
-    def __init__(self, unit: Controller) -> None:
-        self._unit = unit
+    def __init__(self, unit: Own, answering: Mapping[str, Answer], more: Sequence[Part] = ()) -> None:
+        """`answering`: what the other unit may ask, and who answers; `more` take part in the session."""
+        self._unit, self._more = unit, more
         self.goodbye = "stop"  # the word with which this unit ends the session
         self.live = LiveState()
-        self.agreement = Agreement(
-            {
-                "swap": unit.taking.take,
-                "swap off": unit.taking.give_up,
-                "switch": unit.switching.ready,
-                "switched": unit.switching.switched,
-                "hold": unit.hold.begin,
-            }
-        )
+        self.agreement = Agreement(answering)
         self.conflicts = Conflicts(unit.paths.conflicts)
         self.voice = VoiceSync(unit.paths, unit.run_in_store, self._event, serial=unit.identity.serial)
         self.settings = SettingsSync(
@@ -78,7 +73,7 @@ class Partner:
             unit.events.add("critical", "No session to the other unit", str(error))
             log.error("%s", error)
             return
-        parts = (self.settings, self.voice, self.live, self.agreement, unit.desk.part)
+        parts = (self.settings, self.voice, self.live, self.agreement, *self._more)
         self.session = Session(unit.identity, FIRMWARE, unit.keyring, certificate, parts, self._told)
         await self.voice.open()
         self._reconcile()

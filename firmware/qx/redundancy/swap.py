@@ -18,7 +18,7 @@ from .engine import State
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
 
 FLUSH = 20.0  # seconds for what has not crossed
 READY = 5.0  # seconds for the Backup to store its term, beyond an interval in which it hears the Master
@@ -26,7 +26,7 @@ PATIENCE = 3.0  # seconds without the new Master's advertisement
 LOOK = 0.01
 
 
-async def give(unit: Controller, flush: bool = True) -> str:
+async def give(unit: Own, flush: bool = True) -> str:
     """The Master's half; the line for the user. Raises Refusal; this unit stays in charge then. Without
     `flush` nothing crosses first: the other unit has the data (HAND_OVER of settings.lineage)."""
     if unit.role != Role.MASTER:
@@ -53,7 +53,7 @@ async def give(unit: Controller, flush: bool = True) -> str:
     raise Refusal("swap: the Backup device did not take over within 3 s; this device stays in charge")
 
 
-async def _heard(unit: Controller, asked: int) -> bool:
+async def _heard(unit: Own, asked: int) -> bool:
     """Has another Master advertised since then? Waits for it."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE
@@ -68,7 +68,7 @@ async def _heard(unit: Controller, asked: int) -> bool:
 class Taking:
     """The Backup's half, as the other unit asks for it."""
 
-    def __init__(self, unit: Controller) -> None:
+    def __init__(self, unit: Own) -> None:
         self._unit = unit
         self._was: str | None = None  # the mode before, while the role is being taken
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +87,7 @@ class Taking:
             raise Refusal(f"swap: the other device says: {unit.why}")
         was = unit.store.settings.text("redundancy.backup_mode")
         since = 0  # of the engine's clock: the Master must have been heard after it
-        unit.hold.over()
+        unit.unhold()
         if unit.passive:
             since = unit.engine.now()
             await unit.keep_mode("active")

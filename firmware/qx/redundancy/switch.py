@@ -20,7 +20,7 @@ from ..settings.store import Store
 from ..settings.values import Plain
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
 
 READY = 2.0  # seconds for the Backup to be ready
 DURABLE = 5.0  # seconds for the new parameters to be on its flash
@@ -30,7 +30,7 @@ LOOK = 0.02
 
 
 async def lead(
-    unit: Controller, changes: Mapping[str, Plain], commit: Callable[[Store], dict[str, Any]]
+    unit: Own, changes: Mapping[str, Plain], commit: Callable[[Store], dict[str, Any]]
 ) -> dict[str, Any]:
     """The Master's half, in place of an ordinary commit. Raises Refusal, everything as it was."""
     before = {path: unit.store.settings.explicit_value(path) for path in changes}
@@ -53,7 +53,7 @@ async def lead(
 class Following:
     """The Backup's half, as the other unit asks for it."""
 
-    def __init__(self, unit: Controller) -> None:
+    def __init__(self, unit: Own) -> None:
         self._unit = unit
         self._changed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None

@@ -3,26 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..control.unit import Commit
 from ..errors import Refusal
 from ..settings.schema import Scope
+from ..settings.store import Store
 from ..settings.values import Plain
 from . import switch
 from .permit import Seat, refusal
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
+
+# Commits in the store's thread: of the store, and whether the change opens a history of its own.
+Commit = Callable[[Store, bool], dict[str, Any]]
 
 DURABLE = 0.2  # seconds for which a commit waits until the Backup has it on flash
 
 
-async def write(
-    unit: Controller, changes: Mapping[str, Plain], commit: Commit, forced: bool
-) -> dict[str, Any]:
+async def write(unit: Own, changes: Mapping[str, Plain], commit: Commit, forced: bool) -> dict[str, Any]:
     """As control.unit.Unit.write says."""
     scopes = _scopes(unit, changes)
     seat = Seat(unit.role, unit.member, unit.paired, unit.followed)
@@ -40,6 +41,6 @@ async def write(
     return {**answer, "durable": "both" if durable and await durable else "this"}
 
 
-def _scopes(unit: Controller, paths: Iterable[str]) -> dict[str, Scope]:
+def _scopes(unit: Own, paths: Iterable[str]) -> dict[str, Scope]:
     found = ((path, unit.store.schema.find(path)) for path in paths)
     return {path: setting.scope for path, setting in found if setting}
