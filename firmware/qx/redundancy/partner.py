@@ -191,6 +191,7 @@ class Partner:
         match told:
             case Up(peer, pairs):
                 log.info("session with %s is up%s", peer.serial, "" if pairs else "; the two are no pair")
+                self._unit.said()  # a Master that is back already says so now, and not again
             case Down(end):
                 log.info("session is over: %s", end)
             case Said():
