@@ -48,12 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     execute.add_argument("unit", choices=(*UNITS, "pc", "sw"))
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD…")
     kill = commands.add_parser("kill", help="SIGKILL to the unit's daemon")
+    press = commands.add_parser("press", help="press the unit's button, as for a password reset")
     power = commands.add_parser("power", help="power cut, or cold boot from the same root")
     cut = commands.add_parser("cut", help="pull the unit's cable: carrier is lost")
     mend = commands.add_parser("mend", help="plug it in again; ends mute as well")
     mute = commands.add_parser("mute", help="lose the multicast frames that the unit sends")
     unmute = commands.add_parser("unmute", help="the same as mend")
-    for command in (kill, power, cut, mend, mute, unmute):
+    for command in (kill, press, power, cut, mend, mute, unmute):
         command.add_argument("unit", choices=UNITS)
     power.add_argument("to", choices=("on", "off"))
     power.add_argument("--bare", action="store_true", help="links only, no firmware")
@@ -161,6 +162,8 @@ def _run(lab: Lab, options: argparse.Namespace) -> None:
             _exec(lab, options)
         case "kill":
             lab.kill(unit)
+        case "press":
+            lab.units[unit].press()
         case "power" if options.to == "on":
             lab.power_on(unit, options.bare)
         case "power":

@@ -95,6 +95,11 @@ class Unit:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def press(self) -> None:
+        """Somebody presses the unit's button: proof that he stands before it."""
+        with Path("/proc/uptime").open() as uptime:
+            (self.root / "run/qx/presence").write_text(uptime.read().split()[0])
+
     # ── asking ──
 
     def qx(self, arguments: Sequence[str], timeout: float = 10.0) -> subprocess.CompletedProcess[str]:

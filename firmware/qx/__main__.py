@@ -44,6 +44,11 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
     "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
+    "reboot": ("cli.reboot", "run", "[--hold|--swap|--now]",
+               "restart; an active Backup waits, becomes Master first, or takes over"),
+    "factory-reset": ("cli.reboot", "run_factory_reset", "SERIAL [--swap|--now]",
+                      "remove settings, keys, voice data and events, and restart"),
+    "password-reset": ("cli.reboot", "run_password_reset", "", "give admin the factory's password again"),
     "password": ("cli.access", "run_password", "[USER] [--change]",
                  "give a user a new password, read from the terminal or from stdin"),
     "version": ("cli.version", "run", "", "show the firmware's version"),
@@ -57,7 +62,7 @@ INTERNAL: dict[str, tuple[str, str, str, str]] = {
 
 
 def usage() -> str:
-    lines = [f"  {name:<10} {does}\n" for name, (_, _, _, does) in APPLETS.items()]
+    lines = [f"  {name:<14} {does}\n" for name, (_, _, _, does) in APPLETS.items()]
     return (
         f"usage: qx APPLET [--root DIR] [--json] ...\n{''.join(lines)}`qx APPLET --help` shows its arguments."
     )

@@ -15,6 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
+from . import reset
 from .board import Board, read_board
 from .control.server import Server
 from .errors import Refusal
@@ -43,10 +44,13 @@ def check_ports(paths: Paths, board: Board) -> None:
 
 
 async def _serve(paths: Paths) -> int:
+    was_reset = reset.carry_out(paths)
     identity, board = read_identity(paths), read_board(paths)
     check_ports(paths, board)
     store = Store(paths.settings_db, identity.model, recover=True)
     events = EventLog(paths, identity.serial)
+    if was_reset:
+        events.add(*reset.EVENT)
     for notice in store.notices:
         events.add(notice.severity, notice.name, notice.description, "Settings")
     store.notices_told()

@@ -15,6 +15,8 @@ from .errors import NotProvisioned, Refusal
 from .model import Model, model_named
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .paths import Paths
 
 
@@ -43,7 +45,11 @@ def to_toml(identity: Identity) -> str:
 
 def read_identity(paths: Paths) -> Identity:
     """Reads the identity. Raises NotProvisioned when there is none, Refusal when it is damaged."""
-    file = paths.identity
+    return read_identity_in(paths.identity)
+
+
+def read_identity_in(file: Path) -> Identity:
+    """As `read_identity`, from that file."""
     try:
         table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

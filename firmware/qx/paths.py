@@ -64,6 +64,11 @@ class Paths:
         """Written by the Master: DNS moves with the service addresses."""
         return self._path("etc/resolv.conf")
 
+    @property
+    def reset(self) -> Path:
+        """A factory reset is wished; beside data/qx, where boot scripts look before they mount anything."""
+        return self._path("data/reset")
+
     # --- data/qx: everything that must last ---------------------------------------------------------
     @property
     def data_qx(self) -> Path:
@@ -105,6 +110,11 @@ class Paths:
     @property
     def control_socket(self) -> Path:
         return self._path(CONTROL_SOCKET)
+
+    @property
+    def presence(self) -> Path:
+        """When somebody pressed the unit's button, as an uptime in seconds."""
+        return self._path("run/qx/presence")
 
     @property
     def guardian_pid(self) -> Path:

@@ -40,15 +40,20 @@ def provision(
             folder.mkdir(parents=True, exist_ok=True)
         paths.run_qx.chmod(0o700)
         _write(paths.board_toml, boards.to_toml(chosen))
-        staging = paths.data_qx.with_name("qx.new")
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(mode=0o700)
-        Store.create(staging / paths.settings_db.name)
-        _write(staging / paths.identity.name, identities.to_toml(identity))
-        _flush(staging)
-        staging.rename(paths.data_qx)
+        stage(paths, identity).rename(paths.data_qx)
         _flush(paths.data_qx.parent)
     return identity
+
+
+def stage(paths: Paths, identity: Identity) -> Path:
+    """Builds the data of a new unit beside data/qx, durable; the folder that is to be moved there."""
+    staging = paths.data_qx.with_name("qx.new")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(mode=0o700)
+    Store.create(staging / paths.settings_db.name)
+    _write(staging / paths.identity.name, identities.to_toml(identity))
+    _flush(staging)
+    return staging
 
 
 def choose_board(model: Model, at_slash: bool, name: str, lan: str, wan: str) -> Board:

@@ -19,6 +19,7 @@ from qx.events.log import EventLog
 from qx.identity import read_identity
 from qx.paths import Paths
 from qx.provision import provision
+from qx.redundancy.rebooting import AskFirst
 from qx.settings.store import Store
 
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class BenchUnit:
         self.refuse_to_write = ""
         self.asked: list[dict[str, Any]] = []
         self.mode = "active"
+        self.ask_first = False
+        self.rebooted: list[tuple[str, str]] = []
 
     def status(self) -> dict[str, Any]:
         return {**STATUS, "mode": None}
@@ -78,6 +81,12 @@ class BenchUnit:
 
     async def install_licence(self, text: str) -> dict[str, Any]:
         raise Refusal(f"feature key: {len(text)} characters; expected one of the vendor's")
+
+    async def reboot(self, how: str, word: str) -> str:
+        if self.ask_first and not how:
+            raise AskFirst(f"{word}: the Backup device would take over")
+        self.rebooted.append((how, word))
+        return "This device restarts."
 
     async def swap(self) -> str:
         raise Refusal("swap: no Backup answers; expected one that is up")

@@ -149,7 +149,7 @@ def test_help_and_version() -> None:
     assert run()[0] == 2
     code, out, err = run("help")
     assert (code, err) == (0, "")
-    assert "  status     show the state" in out
+    assert "  status         show the state" in out
     assert run("set", "--help")[1].startswith("usage: qx set [--force] PATH=VALUE ...")
     assert run("version") == (0, f"{qx.__version__}\n", "")
     assert json.loads(run("version", "--json")[1]) == {"firmware": qx.__version__}

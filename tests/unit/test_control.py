@@ -87,7 +87,7 @@ def test_an_apply_that_refuses_is_told(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("operation", "arguments", "said"),
     [
-        ("reboot", {}, "operation: 'reboot'; expected one of status"),
+        ("dance", {}, "operation: 'dance'; expected one of status"),
         ("set", {}, "changes: expected a map"),
         ("set", {"changes": {"a": 1}}, "changes: expected a map"),
         ("set", {"changes": {"redundancy.group_id": "1"}, "who": 3}, "who: expected a text"),

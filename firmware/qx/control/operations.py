@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import Refusal
 from ..events.log import Event
 from ..settings.store import Store
-from . import access_operations, asked, conflict_operations
+from . import access_operations, asked, conflict_operations, procedure_operations
 from .store_operations import (
     Changes,
     backed_up,
@@ -265,4 +265,5 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "conflict_drop": conflict_drop,
     "events": events,
     **access_operations.OPERATIONS,
+    **procedure_operations.OPERATIONS,
 }

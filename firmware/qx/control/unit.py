@@ -8,9 +8,10 @@ event log behind a unit without an engine. All methods are called on the daemon'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from ..events.log import EventLog
+from ..paths import Paths
 from ..redundancy.writing import Commit
 from ..settings.store import Store
 from ..settings.values import Plain
@@ -30,6 +31,11 @@ class Unit(Protocol):
     @property
     def store(self) -> Store:
         """For what it holds in memory; whatever waits for flash goes through `run_in_store`."""
+        ...
+
+    @property
+    def paths(self) -> Paths:
+        """The unit's files."""
         ...
 
     def status(self) -> dict[str, Any]:
@@ -75,6 +81,10 @@ class Unit(Protocol):
 
     async def swap(self) -> str:
         """Swaps Master and Backup; returns the line for the user. Refusal says why it could not."""
+        ...
+
+    async def reboot(self, how: Literal["", "hold", "swap", "now"], word: str) -> str:
+        """Restarts the unit: see `redundancy.rebooting.reboot`."""
         ...
 
     async def set_mode(self, mode: str) -> None:

@@ -30,7 +30,7 @@ from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 from ..trust.keyring import Keyring
-from . import licensing, swap, switch, tell, writing
+from . import licensing, rebooting, swap, switch, tell, writing
 from .alone import Alone
 from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
 from .firstcopy import FirstCopy
@@ -423,6 +423,9 @@ class Controller:
 
     async def swap(self) -> str:
         return await swap.give(self)
+
+    async def reboot(self, how: rebooting.How, word: str) -> str:
+        return await rebooting.reboot(self, how, word)
 
     async def became_backup(self, mode: str) -> None:
         """After a swap, before the restart: the role, and the mode that the Backup had."""
