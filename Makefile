@@ -13,7 +13,7 @@ PY     := $(VENV)/bin/python
 
 # Debian packages: for the build, for the lab and for the tests' real peers.
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
-LAB_PACKAGES   := iproute2
+LAB_PACKAGES   := iproute2 nftables kamailio sip-tester
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
                   mtools squashfs-tools cpio e2fsprogs openssl qemu-system-arm
 TEST_PACKAGES  := iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev
@@ -68,7 +68,7 @@ $(VENV)/.ready: pyproject.toml $(OUT)/.build-packages
 # --- the executable ---------------------------------------------------------------------------------
 OBJECTS := $(patsubst cext/%.c,$(HOST)/obj/%.o,$(wildcard cext/*.c))
 PYTHON_LIBS := $(shell $(PYTHON) -c 'import sysconfig; print("-L" + sysconfig.get_config_var("LIBDIR"), "-lpython" + sysconfig.get_config_var("LDVERSION"))' 2>/dev/null)
-CORE := $(shell find firmware -name '*.py' -o -name '*.toml')
+CORE := $(shell find firmware -name '*.py' -o -name '*.toml' -o -name '*.cfg')
 
 $(HOST)/_qx.c: cext/build.py $(wildcard cext/*.h) $(VENV)/.ready
 	@mkdir -p $(HOST)

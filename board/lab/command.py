@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--no-virtual-mac", action="store_true")
     up.add_argument("--no-config", action="store_true", help="provision only")
     up.add_argument("--no-licence", action="store_true", help="no feature keys")
+    up.add_argument("--no-pbx", action="store_true", help="no SIP registrar and proxy on the Master")
     up.add_argument("--no-pages", action="store_true", help="do not forward pages to 127.0.0.1:8080 to 8082")
     up.add_argument("--fresh", action="store_true", help="blank both units first (their data is lost)")
     up.add_argument("--off", action="store_true", help="network and roots, units powered off")
@@ -80,6 +81,7 @@ def _up(lab: Lab, options: argparse.Namespace) -> None:
         virtual_mac=not options.no_virtual_mac,
         configure=not options.no_config,
         licence=not options.no_licence,
+        pbx=not options.no_pbx,
     )
     chosen = options.version or options.interval or options.no_virtual_mac or options.plan != Demo.plan
     pages = lab.prefix == DEFAULT_PREFIX and not (options.no_pages or options.bare)

@@ -33,6 +33,7 @@ class Demo:
     virtual_mac: bool = True
     configure: bool = True
     licence: bool = True
+    pbx: bool = False  # Kamailio, as the image has it; `lab up` has it
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import namespace
 from .demo import Demo, install_key
-from .namespace import LabError
+from .namespace import PROJECT, LabError
 
 
 class Unit:
@@ -42,6 +42,9 @@ class Unit:
     def provision(self, demo: Demo) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         self._run("provision", *demo.provision_arguments(self.name))
+        if demo.pbx:
+            for script in (PROJECT / "rootfs" / "etc" / "qx" / "master.d").iterdir():
+                shutil.copy(script, self.root / "etc" / "qx" / "master.d")
 
     def configure(self, demo: Demo) -> None:
         self._run("set", *demo.settings(self.name))

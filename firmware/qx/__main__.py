@@ -41,6 +41,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                  "[list | show ID | diff ID | export ID FILE [--passphrase-file FILE|-] | "
                  "merge [--force] ID PATH ... | drop ID]",
                  "see and merge what gave way to the other unit's settings"),
+    "pbx": ("cli.pbx", "run", "[status|registrations|calls|render|collect]", "show registrations and calls"),
     "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
     "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),

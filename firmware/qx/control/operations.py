@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import Refusal
 from ..events.log import Event
 from ..settings.store import Store
-from . import access_operations, asked, conflict_operations, procedure_operations
+from . import access_operations, asked, conflict_operations, pbx_operations, procedure_operations
 from .store_operations import (
     Changes,
     backed_up,
@@ -266,4 +266,5 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "events": events,
     **access_operations.OPERATIONS,
     **procedure_operations.OPERATIONS,
+    **pbx_operations.OPERATIONS,
 }

@@ -16,6 +16,7 @@ from ..redundancy.writing import Commit
 from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
+from ..sync.live import LiveState
 
 T = TypeVar("T")
 
@@ -69,6 +70,11 @@ class Unit(Protocol):
     @property
     def conflicts(self) -> Conflicts:
         """What this unit had to give up for the other's settings; read and dropped in the store's thread."""
+        ...
+
+    @property
+    def live(self) -> LiveState:
+        """Registrations and calls."""
         ...
 
     def reconcile(self) -> None:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """applications: the scripts of etc/qx/master.d, run where the role says so, and watched (R20).
 
-`S??name start|stop|status`, in order of the number and in parallel within one; stopped in reverse. `start`
-returns when the application is up, `status` exits 0 while it is, 3 when it is not. One that fails is started
-again with back-off; one that will not stay up is reported as failing, and what follows from that is the
-controller's to decide. Knows no role and no engine; runs on the daemon's loop and never blocks it.
+`S??name start|stop|status|reload`, in order of the number and in parallel within one; stopped in reverse.
+`start` returns when the application is up, `status` exits 0 while it is, 3 when it is not. One that fails is
+started again, at once and then with back-off; one that will not stay up is reported as failing, and what
+follows from that is the controller's to decide. Knows no role and no engine; runs on the daemon's loop and
+never blocks it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -59,15 +60,18 @@ class Application:
 
 @dataclass(slots=True)
 class Applications:
-    """All of them. `failing(application)` is called once when one will not stay up."""
+    """All of them. `prepare` is awaited before any of them starts; `failing(application)` is called once when
+    one will not stay up."""
 
     paths: Paths
     environment: dict[str, str]
     failing: Callable[[Application], None]
+    prepare: Callable[[], Awaitable[None]] | None = None
     _known: list[Application] = field(default_factory=list)
     _wanted: bool = False
     _task: asyncio.Task[None] | None = None
     _lock: int = -1
+    _reloads: dict[str, bool] = field(default_factory=dict[str, bool])
 
     # --- for the controller -------------------------------------------------------------------------
     def want(self, running: bool) -> None:
@@ -77,6 +81,12 @@ class Applications:
         self._wanted = running
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    def reload(self, name: str, restart: bool) -> None:
+        """What that one reads has changed: it reads it again, or is stopped and started where that is not
+        enough. Returns at once."""
+        if self._wanted:
+            self._reloads[name] = restart or self._reloads.get(name, False)
 
     async def close(self) -> None:
         """Stops them all and waits for it."""
@@ -104,6 +114,7 @@ class Applications:
                     running = False
                 else:
                     await asyncio.sleep(WATCH)
+                    await self._reload()
                     await self._watch()
             except OSError as error:  # the folder or a script went away under us
                 log.error("applications: %s", error)
@@ -111,6 +122,9 @@ class Applications:
 
     async def _start_all(self) -> None:
         await self._take_lock()
+        if self.prepare:
+            await self.prepare()
+        self._reloads.clear()  # what starts now reads all of it
         self._known = _scan(self.paths.master_d)
         for _, together in groupby(self._known, key=lambda a: a.number):
             if not self._wanted:
@@ -155,12 +169,24 @@ class Applications:
             log.error("application %s: stop failed", application.name)
         self._set(application, "stopped")
 
+    async def _reload(self) -> None:
+        wishes, self._reloads = self._reloads, {}
+        for application in self._known:
+            if application.state != "running" or application.name not in wishes:
+                continue  # one that is to be started reads all of it anyway
+            if not wishes[application.name] and await self._run(application, "reload", START_TIME) == 0:
+                continue
+            await self._stop(application)
+            await self._restart(application)
+
+    async def _restart(self, application: Application) -> None:
+        if self.prepare:
+            await self.prepare()
+        self._reloads.pop(application.name, None)
+        await self._start(application)
+
     async def _watch(self) -> None:
         now = asyncio.get_running_loop().time()
-        due = [a for a in self._known if a.state == "failed" and now >= a.again]
-        for application in due:
-            application.restarts += 1
-            await self._start(application)
         running = [a for a in self._known if a.state == "running"]
         codes = await asyncio.gather(*(self._run(a, "status", STATUS_TIME) for a in running))
         for application, code in zip(running, codes, strict=True):
@@ -170,6 +196,11 @@ class Applications:
                 self._failed(application)
             elif now - application.since > SETTLED:
                 application.failures = 0
+        now = asyncio.get_running_loop().time()
+        for application in [a for a in self._known if a.state == "failed" and now >= a.again]:
+            if self._wanted:
+                application.restarts += 1
+                await self._restart(application)
 
     def _failed(self, application: Application) -> None:
         self._set(application, "failed")

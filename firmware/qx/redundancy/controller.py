@@ -26,9 +26,11 @@ from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
 from ..pbx.applications import Application, Applications
+from ..pbx.telephony import Telephony
 from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
+from ..sync.live import LiveState
 from ..trust.keyring import Keyring
 from . import licensing, rebooting, swap, switch, tell, writing
 from .alone import Alone
@@ -85,6 +87,8 @@ class Controller:
             },
             more=(self.desk.part,),
         )
+        self.telephony = Telephony(paths, self.live, events, lambda: store.settings, self.applications.reload)
+        self.applications.prepare = self.telephony.prepare
         self._alone = Alone(self)
         self._neither = Neither()
         self._presence = Presence()
@@ -112,6 +116,7 @@ class Controller:
             self._alone.begin()
         await self.partner.open()
         self.desk.start()
+        await self.telephony.open(resumed=self.engine.kept)
         self._renew()
         await self._attach(resume=self.engine.kept)
 
@@ -125,6 +130,7 @@ class Controller:
         await closing
         self.desk.close()
         await self.applications.close()
+        self.telephony.close()
         loop.remove_reader(self.engine.descriptor)
         self.engine.stop()
         for task in self._background:
@@ -363,6 +369,10 @@ class Controller:
     def conflicts(self) -> Conflicts:
         return self.partner.conflicts
 
+    @property
+    def live(self) -> LiveState:
+        return self.partner.live
+
     def reconcile(self) -> None:
         if self.partner.peer is None:
             raise Refusal("sync: there is no session to the other unit; expected it to be up")
@@ -374,6 +384,7 @@ class Controller:
     async def apply(self, changed: set[str]) -> None:
         """Takes settings and keys into use (no `changed`: whatever they are). Raises Refusal where the
         interfaces do not take them."""
+        self.telephony.changed(changed)
         if changed and not self._known.trouble and not any(path.startswith(PLANNED) for path in changed):
             return  # before the loop does anything for it: the other unit's answer may be on its way
         old = self._known.plan

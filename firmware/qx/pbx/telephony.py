@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""telephony: the daemon's part of the PBX: what the SIP application needs, and what it tells.
+
+It keeps registrations and calls as live state (R18) from Kamailio's reports, writes the registrations out
+before Kamailio starts (R22), has the configuration rendered by a process of its own whenever its settings
+change, and closes the gate. Without a script of Kamailio in master.d it does nothing. Runs on the daemon's
+loop; its files are in run/qx, which is memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from secrets import token_bytes
+from typing import TYPE_CHECKING
+
+from . import dbtext, gate
+from .registration import DIALOGS, REGISTRATIONS, SECRET, TELEPHONY, all_contacts
+from .reports import Reports
+
+if TYPE_CHECKING:
+    from ..events.log import EventLog
+    from ..paths import Paths
+    from ..settings.view import Settings
+    from ..sync.live import LiveState
+
+log = logging.getLogger("qx.telephony")
+
+GATHER = 0.3  # seconds for which changes of settings gather before they are rendered
+HELPER_TIME = 30.0
+SOON = 2  # seconds: what expires within them is not handed on
+CONCERNS = ("extensions.", "call.", "network.lan.address", "network.wan.address")
+
+
+class Telephony:
+    """`settings` gives those of the moment; `reload(name, restart)` has the application take what is new."""
+
+    def __init__(
+        self, paths: Paths, live: LiveState, events: EventLog, settings: Callable[[], Settings],
+        reload: Callable[[str, bool], None],
+    ) -> None:  # fmt: skip
+        self._paths, self._live = paths, live
+        self._settings, self._reload = settings, reload
+        self._reports = Reports(live, events)
+        self._rendering: asyncio.Task[None] | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._collecting: asyncio.Task[str | None] | None = None
+        self.folder = paths.run_qx / "kamailio"
+        live.subscribe(TELEPHONY, self._told)
+        self.installed = any(paths.master_d.glob("S??kamailio"))
+
+    # --- life ---------------------------------------------------------------------------------------
+    async def open(self, resumed: bool) -> None:
+        """Before this unit may claim an address. `resumed`: the application of before still serves."""
+        if not self.installed:
+            return
+        (self.folder / "tables").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write_gates()
+        if not resumed:
+            await _run("nft", "-f", str(self.folder / "gate-closed.nft"))
+        await self._reports.open()
+        self._render_soon(0.0)
+        if resumed:  # what the daemon before knew is gone, and Kamailio still has it
+            self._collecting = asyncio.get_running_loop().create_task(self._helper("collect"))
+
+    def close(self) -> None:
+        self._reports.close()
+        for pending in (self._due, self._rendering, self._collecting):
+            if pending is not None:
+                pending.cancel()
+
+    # --- what follows from settings -------------------------------------------------------------------
+    def changed(self, paths: set[str]) -> None:
+        """Settings were taken into use."""
+        if self.installed and (not paths or any(path.startswith(CONCERNS) for path in paths)):
+            self._render_soon(GATHER)
+
+    def _render_soon(self, wait: float) -> None:
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(wait, self._render)
+
+    def _render(self) -> None:
+        self._due = None
+        if self._rendering is not None and not self._rendering.done():
+            self._render_soon(GATHER)
+            return
+        self._rendering = asyncio.get_running_loop().create_task(self._rendered())
+
+    async def _rendered(self) -> None:
+        self._write_gates()
+        changed = await self._helper("render")
+        if changed:
+            log.info("rendered: %s", changed)
+            self._reload("kamailio", "kamailio.cfg" in changed.split())
+
+    async def prepare(self) -> None:
+        """Before the application starts: what it is set to, and every registration there is."""
+        if not self.installed:
+            return
+        if SECRET not in self._live.table(TELEPHONY):
+            self._live.put(TELEPHONY, SECRET, token_bytes(16))
+        if self._due is not None:
+            self._due.cancel()
+            self._render()
+        if self._rendering is not None:
+            await asyncio.wait([self._rendering])
+        await asyncio.get_running_loop().run_in_executor(None, self._write_location)
+
+    def _told(self, keys: frozenset[str]) -> None:
+        if SECRET in keys and self.installed:
+            self._render_soon(0.0)
+
+    # --- files ----------------------------------------------------------------------------------------
+    def _write_gates(self) -> None:
+        settings = self._settings()
+        interfaces = [settings.interface(f"network.{port}.address") for port in ("lan", "wan")]
+        addresses = [one.ip for one in interfaces if one]
+        for closed, name in ((True, "closed"), (False, "open")):
+            text = gate.rules(addresses, settings.number("call.sip_port"), closed=closed)
+            (self.folder / f"gate-{name}.nft").write_text(text)
+
+    def _write_location(self) -> None:
+        """Kamailio's table of registrations, and beside it how many there are."""
+        began = time.monotonic()
+        soon = time.time() + SOON
+        contacts = all_contacts(dict(self._live.table(REGISTRATIONS)), self._reports.ahead)
+        contacts = [contact for contact in contacts if contact.expires > soon]
+        (self.folder / "tables" / "location").write_text(dbtext.location(contacts))
+        (self.folder / "contacts").write_text(f"{len(contacts)}\n")
+        log.info("%d registrations handed on in %.1f ms", len(contacts), (time.monotonic() - began) * 1e3)
+
+    # --- processes ------------------------------------------------------------------------------------
+    async def _helper(self, word: str) -> str | None:
+        """`qx pbx WORD`: what it printed, None where it failed."""
+        return await _run(executable(), "pbx", word, "--root", str(self._paths.root))
+
+    def status(self) -> dict[str, object]:
+        return {
+            "registrations": len(self._live.table(REGISTRATIONS)),
+            "calls": len(self._live.table(DIALOGS)),
+            "reports_refused": self._reports.refused,
+        }
+
+
+def executable() -> str:
+    """The file that this process runs: `qx`."""
+    return str(Path("/proc/self/exe").readlink())
+
+
+async def _run(*argv: str) -> str | None:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(HELPER_TIME):
+            told, _ = await process.communicate()
+    except (OSError, TimeoutError) as error:
+        log.error("%s: %s", argv[0], error)
+        return None
+    if process.returncode:
+        log.error("%s: ended with %d", " ".join(argv[:3]), process.returncode)
+        return None
+    return told.decode(errors="replace").strip()
