@@ -67,10 +67,10 @@ static void attach(struct qx_engine *engine, int64_t now) {
     engine->attached = true;
     engine->lease_told = engine->peer_known = false;
     memset(engine->probes, 0, sizeof engine->probes);
-    qx_attach_watch(engine, engine->setup.vrrp, QX_FROM_VRRP);
-    qx_attach_watch(engine, engine->setup.arp[0], QX_FROM_LAN_ARP);
-    qx_attach_watch(engine, engine->setup.arp[1], QX_FROM_WAN_ARP);
-    qx_attach_watch(engine, engine->setup.hello, QX_FROM_HELLO);
+    qx_attach_watch(engine, engine->setup.sockets.vrrp, QX_FROM_VRRP);
+    qx_attach_watch(engine, engine->setup.sockets.arp[0], QX_FROM_LAN_ARP);
+    qx_attach_watch(engine, engine->setup.sockets.arp[1], QX_FROM_WAN_ARP);
+    qx_attach_watch(engine, engine->setup.sockets.hello, QX_FROM_HELLO);
     memset(&engine->group, 0, sizeof engine->group);
     if (engine->setup.plan.group) {
         attach_group(engine, now);
@@ -100,7 +100,8 @@ static void detach(struct qx_engine *engine, int64_t now, bool quiet) {
     for (int i = 0; i < engine->setup.service_count; i++)
         qx_carry_drop(engine, i);
     qx_announce_stop(&engine->announce);
-    int sockets[] = {engine->setup.vrrp, engine->setup.hello, engine->setup.arp[0], engine->setup.arp[1]};
+    int sockets[] = {engine->setup.sockets.vrrp, engine->setup.sockets.hello, engine->setup.sockets.arp[0],
+                     engine->setup.sockets.arp[1]};
     for (unsigned i = 0; i < sizeof sockets / sizeof sockets[0]; i++)
         if (sockets[i] >= 0)
             epoll_ctl(engine->epoll, EPOLL_CTL_DEL, sockets[i], NULL);
@@ -118,7 +119,7 @@ bool qx_attach_serve(struct qx_engine *engine, int64_t now) {
     else
         detach(engine, now, request == QX_REQUEST_QUIET);
     atomic_store_explicit(&engine->estate->working, 0, memory_order_relaxed);
-    qx_tell_show(engine, now);
+    qx_show(engine, now);
     atomic_store(&engine->request, QX_REQUEST_NONE);
     sem_post(&engine->done);
     return request != QX_REQUEST_END;

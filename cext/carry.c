@@ -49,7 +49,7 @@ static void send_advert(struct qx_engine *engine, int64_t now, uint8_t priority)
     if (!engine->group.link)
         return; /* there is no way out, and the group must not think that it was heard */
     size_t length = advert_frame(engine, priority, frame);
-    int code = send_frame(engine->setup.arp[0], engine->setup.lan.index, ETH_P_IP, frame, length);
+    int code = send_frame(engine->setup.sockets.arp[0], engine->setup.lan.index, ETH_P_IP, frame, length);
     if (code < 0) {
         failed(engine, now, code, QX_STEP_SEND);
         return;
@@ -79,7 +79,7 @@ void qx_carry_announce(struct qx_engine *engine) {
         if (!engine->held[i])
             continue;
         size_t length = qx_frame_announce(frame, service->mac, service->address.address);
-        if (send_frame(engine->setup.arp[port_of(engine, service)], service->parent, ETH_P_ARP, frame,
+        if (send_frame(engine->setup.sockets.arp[port_of(engine, service)], service->parent, ETH_P_ARP, frame,
                        length) == 0)
             engine->status.announces_sent++;
     }
@@ -90,7 +90,7 @@ void qx_carry_probe(struct qx_engine *engine, int probe) {
     int port = probe == QX_PROBE_WAN;
     const struct qx_link *link = port ? &engine->setup.wan : &engine->setup.lan;
     size_t length = qx_frame_probe(frame, link->mac, engine->probes[probe].address);
-    send_frame(engine->setup.arp[port], link->index, ETH_P_ARP, frame, length);
+    send_frame(engine->setup.sockets.arp[port], link->index, ETH_P_ARP, frame, length);
 }
 
 /* --- addresses ------------------------------------------------------------------------------------------ */
@@ -134,7 +134,7 @@ void qx_carry_virtual(struct qx_engine *engine, int64_t now) {
     if (code < 0)
         failed(engine, now, code, QX_STEP_ADDRESS);
     size_t length = qx_frame_announce(frame, engine->setup.lan.mac, engine->setup.virtual_ip.address);
-    send_frame(engine->setup.arp[0], engine->setup.lan.index, ETH_P_ARP, frame, length);
+    send_frame(engine->setup.sockets.arp[0], engine->setup.lan.index, ETH_P_ARP, frame, length);
     qx_group_ready(&engine->group, code == 0);
     engine->changed = true;
 }
@@ -158,7 +158,7 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
     uint8_t bytes[QX_HELLO_SIZE];
     engine->hello_at = now + QX_SECOND / 2;
     engine->willing_told = willing(group, now);
-    if (engine->setup.hello < 0 || !plan->peer || !group->ready || !group->link)
+    if (engine->setup.sockets.hello < 0 || !plan->peer || !group->ready || !group->link)
         return;
     struct qx_hello hello = {
         .state = (uint8_t)group->fsm.state,
@@ -185,7 +185,8 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
     qx_hello_write(bytes, &hello);
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(QX_HELLO_PORT), .sin_addr.s_addr = htonl(plan->peer)};
-    if (sendto(engine->setup.hello, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) > 0)
+    if (sendto(engine->setup.sockets.hello, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&to,
+               sizeof to) > 0)
         engine->status.hellos_sent++;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine_state: what the parts of the engine share: the loop (engine.c), Python's side (face.c), plans
+/* engine_state: what the parts of the engine share: the loop (loop.c), Python's side (face.c), plans
  * (attach.c), events through the group (round.c), what arrives (hear.c), what is
- * carried out (carry.c), what is renewed (keep.c), and the queue to Python (tell.c). All of it belongs to the
- * engine's thread, but for the fields marked _Atomic and the hand-over in `request`.
+ * carried out (carry.c), what is renewed (keep.c), the queue to Python (tell.c) and the view (show.c). All of
+ * it belongs to the engine's thread, but for the fields marked _Atomic and the hand-over in `request`.
  */
 #pragma once
 #include <pthread.h>
@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "announce.h"
+#include "clock.h"
 #include "engine.h"
 #include "estate.h"
 #include "group.h"
@@ -19,9 +20,6 @@
 
 enum { QX_EVENTS = 256 /* a power of two */, QX_PROBES = 3 /* Virtual IP, LAN service, WAN service */ };
 enum { QX_PROBE_VIRTUAL, QX_PROBE_LAN, QX_PROBE_WAN };
-
-#define QX_MS     1000000LL
-#define QX_SECOND (1000 * QX_MS)
 
 enum qx_source {
     QX_FROM_WAKE,
@@ -107,7 +105,9 @@ void qx_tell(struct qx_engine *engine, const struct qx_event *event);
 /* Another station holds the address that `probe` asks for. */
 void qx_tell_conflict(struct qx_engine *engine, int64_t now, int probe, uint32_t address,
                       const uint8_t mac[6]);
-void qx_tell_show(struct qx_engine *engine, int64_t now);
+
+/* show.c */
+void qx_show(struct qx_engine *engine, int64_t now);
 
 /* carry.c */
 void qx_carry(struct qx_engine *engine, int64_t now, const struct qx_actions *actions);
@@ -137,11 +137,8 @@ void qx_attach_watch(struct qx_engine *engine, int descriptor, enum qx_source so
 /* Serves a request of Python, if there is one; false where it was to end. */
 bool qx_attach_serve(struct qx_engine *engine, int64_t now);
 
-/* engine.c */
-void *qx_engine_loop(void *data);
-
-/* face.c: a thread with that real-time priority where it is permitted. 0 or a negative errno. */
-int qx_thread_start(pthread_t *thread, int priority, void *(*body)(void *), struct qx_engine *engine);
+/* loop.c */
+void *qx_loop(void *data);
 
 /* round.c: before and after each event that goes into the group. */
 struct qx_round {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* face: what Python may ask of the engine, in Python's threads: slow preparation, hand-over, words. */
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine_state.h"
+#include "thread.h"
 
 enum { REALTIME_PRIORITY = 50 };
 
@@ -28,30 +27,6 @@ static void ask(struct qx_engine *engine, enum qx_request request) {
     post(engine);
     while (sem_wait(&engine->done) < 0 && errno == EINTR)
         ;
-}
-
-int qx_thread_start(pthread_t *thread, int priority, void *(*body)(void *), struct qx_engine *engine) {
-    pthread_attr_t attributes;
-    struct sched_param parameter = {.sched_priority = priority};
-    sigset_t all, before;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 256 * 1024);
-    pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
-    pthread_attr_setschedpolicy(&attributes, SCHED_FIFO);
-    pthread_attr_setschedparam(&attributes, &parameter);
-    sigfillset(&all); /* signals are Python's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(thread, &attributes, body, engine);
-    engine->status.realtime = !failed;
-    if (failed == EPERM) {
-        parameter.sched_priority = 0;
-        pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
-        pthread_attr_setschedparam(&attributes, &parameter);
-        failed = pthread_create(thread, &attributes, body, engine);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return -failed;
 }
 
 int qx_engine_start(const char *run, char *error) {
@@ -71,7 +46,7 @@ int qx_engine_start(const char *run, char *error) {
     engine->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     sem_init(&engine->done, 0, 0);
     if (getrandom(&engine->random, sizeof engine->random, 0) < 0)
-        engine->random = (uint64_t)qx_engine_now();
+        engine->random = (uint64_t)qx_now();
     int failed = qx_netlink_open(&engine->netlink);
     if (!failed)
         failed = qx_netlink_open(&engine->preparing);
@@ -89,7 +64,8 @@ int qx_engine_start(const char *run, char *error) {
     engine->status.locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
     failed = qx_keep_start(engine);
     if (!failed)
-        failed = qx_thread_start(&engine->thread, REALTIME_PRIORITY, qx_engine_loop, engine);
+        failed =
+            qx_thread_start(&engine->thread, REALTIME_PRIORITY, qx_loop, engine, &engine->status.realtime);
     for (int tries = 0; !failed && tries < 1000 && !atomic_load(&engine->shown_index); tries++)
         usleep(100); /* until it has shown its first view */
     if (failed)
@@ -168,7 +144,7 @@ void qx_engine_stop(void) {
 
 void qx_engine_lease(int64_t milliseconds, bool armed) {
     atomic_store(&qx_engine.armed, armed);
-    atomic_store(&qx_engine.lease_until, qx_engine_now() + milliseconds * QX_MS);
+    atomic_store(&qx_engine.lease_until, qx_now() + milliseconds * QX_MS);
     post(&qx_engine);
 }
 
@@ -201,10 +177,35 @@ void qx_engine_term(uint32_t term) {
     atomic_store(&qx_engine.term, term);
 }
 
+int64_t qx_engine_now(void) {
+    return qx_now();
+}
+
 int qx_engine_descriptor(void) {
     return qx_engine.notify;
 }
 
 bool qx_engine_kept(void) {
     return qx_estate && atomic_load(&qx_estate->kept);
+}
+
+bool qx_engine_event(struct qx_event *event) {
+    struct qx_engine *engine = &qx_engine;
+    uint32_t out = atomic_load_explicit(&engine->events_out, memory_order_relaxed);
+    if (out == atomic_load_explicit(&engine->events_in, memory_order_acquire))
+        return false;
+    *event = engine->events[out % QX_EVENTS];
+    atomic_store_explicit(&engine->events_out, out + 1, memory_order_release);
+    return true;
+}
+
+/* The engine turns to the other copy at most every few milliseconds; a copy that changed while it was read
+ * is read again. */
+void qx_engine_status(struct qx_status *status) {
+    struct qx_engine *engine = &qx_engine;
+    uint32_t index;
+    do {
+        index = atomic_load_explicit(&engine->shown_index, memory_order_acquire);
+        *status = engine->shown[index];
+    } while (index != atomic_load_explicit(&engine->shown_index, memory_order_acquire));
 }

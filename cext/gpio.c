@@ -15,6 +15,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "engine.h"
 
 #define RETRY 1000000000LL /* ns after a write that the kernel refused */
@@ -83,7 +84,7 @@ static void *run(void *unused) {
     for (;;) {
         if (poll(ready, 2, -1) < 0)
             continue;
-        int64_t now = qx_engine_now();
+        int64_t now = qx_now();
         if (ready[1].revents) {
             (void)!read(gpio.timer, &ticks, sizeof ticks);
             if (next && now - next > atomic_load(&gpio.latest))
@@ -203,7 +204,7 @@ int qx_gpio_show(const struct qx_blink *blinks, uint8_t count) {
     if (count != gpio.count)
         return -EINVAL;
     for (int i = 0; i < count; i++) {
-        int code = qx_blink_check(&blinks[i], qx_engine_now());
+        int code = qx_blink_check(&blinks[i], qx_now());
         if (code)
             return code;
         wish.blinks[i] = blinks[i];

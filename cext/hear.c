@@ -151,7 +151,7 @@ void qx_hear_vrrp(struct qx_engine *engine, int64_t now) {
             messages[i].msg_hdr.msg_name = &senders[i];
             messages[i].msg_hdr.msg_namelen = sizeof senders[i];
         }
-        int got = recvmmsg(engine->setup.vrrp, messages, BATCH, MSG_DONTWAIT, NULL);
+        int got = recvmmsg(engine->setup.sockets.vrrp, messages, BATCH, MSG_DONTWAIT, NULL);
         engine->window_packets += got > 0 ? (uint32_t)got : 0;
         for (int i = 0; i < got; i++)
             if (senders[i].sll_pkttype != PACKET_OUTGOING && senders[i].sll_pkttype != PACKET_OTHERHOST)
@@ -161,7 +161,8 @@ void qx_hear_vrrp(struct qx_engine *engine, int64_t now) {
     }
     struct tpacket_stats drops;
     socklen_t size = sizeof drops;
-    if (getsockopt(engine->setup.vrrp, SOL_PACKET, PACKET_STATISTICS, &drops, &size) == 0 && drops.tp_drops) {
+    if (getsockopt(engine->setup.sockets.vrrp, SOL_PACKET, PACKET_STATISTICS, &drops, &size) == 0 &&
+        drops.tp_drops) {
         engine->status.overruns += drops.tp_drops;
         struct qx_event event = {.kind = QX_EVENT_OVERRUN, .b = (int32_t)drops.tp_drops, .at = now};
         qx_tell(engine, &event);
@@ -230,7 +231,7 @@ void qx_hear_arp(struct qx_engine *engine, int64_t now, int port) {
     /* Bounded like the advertisements: ARP storms exist. */
     for (int i = 0; i < BATCH * ROUNDS; i++) {
         struct qx_arp arp;
-        ssize_t got = recv(engine->setup.arp[port], bytes, sizeof bytes, MSG_DONTWAIT);
+        ssize_t got = recv(engine->setup.sockets.arp[port], bytes, sizeof bytes, MSG_DONTWAIT);
         if (got < 0)
             return;
         if (got > QX_ETHERNET_HEADER &&
@@ -256,8 +257,8 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now) {
         struct sockaddr_in from;
         socklen_t size = sizeof from;
         struct qx_hello hello;
-        ssize_t got =
-            recvfrom(engine->setup.hello, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+        ssize_t got = recvfrom(engine->setup.sockets.hello, bytes, sizeof bytes, MSG_DONTWAIT,
+                               (struct sockaddr *)&from, &size);
         if (got < 0)
             return;
         if (ntohl(from.sin_addr.s_addr) != engine->setup.plan.peer ||
@@ -321,7 +322,7 @@ void qx_hear_link(struct qx_engine *engine, int64_t now, int port, bool up) {
 
 static void on_link(const struct qx_link *link, bool gone, void *data) {
     struct qx_engine *engine = data;
-    int64_t now = qx_engine_now();
+    int64_t now = qx_now();
     bool up = link->carrier && !gone;
     if (!engine->attached)
         return;

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "engine_state.h"
+#include "thread.h"
 
 enum { REALTIME_PRIORITY = 49 /* below the engine's */ };
 
@@ -67,7 +68,8 @@ int qx_keep_start(struct qx_engine *engine) {
     pthread_mutex_init(&engine->holding, &attributes);
     pthread_mutexattr_destroy(&attributes);
     sem_init(&engine->renew_now, 0, 0);
-    return qx_thread_start(&engine->keeper, REALTIME_PRIORITY, loop, engine);
+    bool realtime; /* as the engine's, which says so */
+    return qx_thread_start(&engine->keeper, REALTIME_PRIORITY, loop, engine, &realtime);
 }
 
 void qx_keep_stop(struct qx_engine *engine) {

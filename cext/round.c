@@ -28,7 +28,7 @@ static void on_new_state(struct qx_engine *engine, int64_t now, const struct qx_
                                                          : engine->stood_down;
     if (group->fsm.state == QX_MASTER) {
         engine->status.become_master++;
-        event.announced = event.addresses = qx_engine_now();
+        event.announced = event.addresses = qx_now();
     } else if (round->state == QX_MASTER) {
         engine->status.release_master++;
     }

@@ -6,14 +6,9 @@
 #include <string.h>
 
 #include "frame.h"
-#include "sockets.h"
+#include "refuse.h"
 
 static const char *macvlan_names[QX_SERVICES] = {"qx-lan", "qx-wan"};
-
-int qx_setup_fail(char *error, int code, const char *what, const char *name) {
-    snprintf(error, QX_ERROR, "%s %s: %s", what, name, strerror(-code));
-    return code;
-}
 
 static uint32_t mask(uint8_t prefix) {
     return prefix ? 0xffffffffu << (32 - prefix) : 0;
@@ -39,7 +34,7 @@ static int port(struct qx_netlink *netlink, const char *name, const char *settin
     if (!link->up) {
         failed = qx_netlink_link_up(netlink, link->index, true);
         if (failed)
-            return qx_setup_fail(error, failed, "cannot bring up interface", name);
+            return qx_refuse(error, failed, "cannot bring up interface", name);
     }
     return qx_netlink_link(netlink, name, link);
 }
@@ -48,7 +43,7 @@ static int port_settings(struct qx_journal *journal, const char *name, char *err
     int failed = qx_sysctl_set(journal, name, "arp_ignore", "1");
     if (!failed)
         failed = qx_sysctl_set(journal, name, "arp_announce", "2");
-    return failed ? qx_setup_fail(error, failed, "cannot set arp_ignore and arp_announce of", name) : 0;
+    return failed ? qx_refuse(error, failed, "cannot set arp_ignore and arp_announce of", name) : 0;
 }
 
 /* The macvlan of a service; one that a daemon before us left with the addresses on it is taken over. */
@@ -58,14 +53,14 @@ static int macvlan(struct qx_netlink *netlink, struct qx_journal *journal, const
     qx_journal_add(journal, QX_ENTRY_LINK, name, "-");
     int failed = qx_journal_save(journal);
     if (failed)
-        return qx_setup_fail(error, failed, "cannot write", journal->path);
+        return qx_refuse(error, failed, "cannot write", journal->path);
     failed = qx_netlink_link(netlink, name, &link);
     if (failed || !resume || memcmp(link.mac, service->mac, 6) != 0) {
         failed = qx_netlink_macvlan(netlink, service->parent, name, service->mac);
         if (!failed)
             failed = qx_netlink_link(netlink, name, &link);
         if (failed)
-            return qx_setup_fail(error, failed, "cannot make macvlan interface", name);
+            return qx_refuse(error, failed, "cannot make macvlan interface", name);
     }
     service->device = link.index;
     service->macvlan = true;
@@ -76,7 +71,7 @@ static int macvlan(struct qx_netlink *netlink, struct qx_journal *journal, const
         failed = qx_sysctl_set(NULL, name, "rp_filter", "2");
     if (!failed)
         failed = qx_ipv6_off(name); /* it would speak for itself, from the virtual MAC, on a Backup as well */
-    return failed ? qx_setup_fail(error, failed, "cannot set arp_ignore and rp_filter of", name) : 0;
+    return failed ? qx_refuse(error, failed, "cannot set arp_ignore and rp_filter of", name) : 0;
 }
 
 /* --- services ------------------------------------------------------------------------------------------- */
@@ -172,7 +167,7 @@ static int make(struct qx_setup *setup, struct qx_journal *journal, struct qx_ne
     if (plan->group) {
         int present = qx_netlink_address_present(netlink, setup->lan.index, plan->virtual_ip);
         if (present < 0)
-            return qx_setup_fail(error, present, "cannot read the addresses of", setup->lan.name);
+            return qx_refuse(error, present, "cannot read the addresses of", setup->lan.name);
         setup->virtual_present = present;
         note_address(journal, QX_ENTRY_VIRTUAL, setup->lan.name, plan->virtual_ip, plan->virtual_prefix);
         if (plan->virtual_mac)
@@ -183,16 +178,18 @@ static int make(struct qx_setup *setup, struct qx_journal *journal, struct qx_ne
     if (!failed) {
         failed = qx_journal_save(journal);
         if (failed)
-            qx_setup_fail(error, failed, "cannot write", journal->path);
+            qx_refuse(error, failed, "cannot write", journal->path);
     }
-    return failed ? failed : qx_sockets_open(setup, error);
+    return failed ? failed
+                  : qx_sockets_open(&setup->sockets, &setup->lan, &setup->wan, plan->group, plan->virtual_ip,
+                                    error);
 }
 
 int qx_setup_make(struct qx_setup *setup, const struct qx_plan *plan, struct qx_journal *journal,
                   struct qx_netlink *netlink, char *error) {
     memset(setup, 0, sizeof *setup);
     setup->plan = *plan;
-    setup->vrrp = setup->hello = setup->arp[0] = setup->arp[1] = -1;
+    qx_sockets_none(&setup->sockets);
     int failed = make(setup, journal, netlink, error);
     if (failed)
         qx_setup_clear(setup, journal, netlink, true);
@@ -201,7 +198,7 @@ int qx_setup_make(struct qx_setup *setup, const struct qx_plan *plan, struct qx_
 
 void qx_setup_clear(struct qx_setup *setup, struct qx_journal *journal, struct qx_netlink *netlink,
                     bool all) {
-    qx_sockets_close(setup);
+    qx_sockets_close(&setup->sockets);
     unsigned kinds = QX_ENTRY_SERVICE | QX_ENTRY_LINK | QX_ENTRY_SYSCTL;
     qx_journal_undo(journal, all ? kinds | QX_ENTRY_VIRTUAL : kinds, netlink);
     qx_journal_save(journal);

@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "estate.h"
 #include "journal.h"
+#include "sockets.h"
 
 struct qx_setup {
     struct qx_plan plan;
@@ -24,9 +25,7 @@ struct qx_setup {
     uint8_t advert_mac[6]; /* source of advertisements */
     uint8_t service_count;
     struct qx_service services[QX_SERVICES];
-    int vrrp;   /* packet socket on the LAN port; -1 where there is no group */
-    int arp[2]; /* packet sockets on LAN and WAN port; send every frame as well; -1: none */
-    int hello;  /* UDP between the Virtual IPs; -1 */
+    struct qx_sockets sockets;
 };
 
 /* Virtual IP metric of its subnet route: behind the service address's own, so that applications reach the
@@ -37,5 +36,3 @@ int qx_setup_make(struct qx_setup *setup, const struct qx_plan *plan, struct qx_
                   struct qx_netlink *netlink, char *error);
 /* Closes sockets; removes macvlans, addresses and settings by the journal. The Virtual IP only with `all`. */
 void qx_setup_clear(struct qx_setup *setup, struct qx_journal *journal, struct qx_netlink *netlink, bool all);
-/* Writes "what name: error" and returns `code`, a negative errno. */
-int qx_setup_fail(char *error, int code, const char *what, const char *name);

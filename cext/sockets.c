@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hello.h"
+#include "refuse.h"
 
 enum {
     RECEIVE_BUFFER = 8 << 20,
@@ -70,16 +71,14 @@ static int vrrp_socket(int index) {
 }
 
 /* The group is joined here, on the port and never on the macvlan: a Backup must not send the virtual MAC. */
-static int hello_socket(const struct qx_setup *setup) {
+static int hello_socket(const struct qx_link *lan, uint32_t virtual_ip) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1, tos = 0xc0;
     if (fd < 0)
         return -errno;
-    struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_port = htons(QX_HELLO_PORT),
-                               .sin_addr.s_addr = htonl(setup->virtual_ip.address)};
-    struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xe0000012), .imr_ifindex = setup->lan.index};
-    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, setup->lan.name, (socklen_t)strlen(setup->lan.name)) <
-            0 ||
+    struct sockaddr_in from = {
+        .sin_family = AF_INET, .sin_port = htons(QX_HELLO_PORT), .sin_addr.s_addr = htonl(virtual_ip)};
+    struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xe0000012), .imr_ifindex = lan->index};
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, lan->name, (socklen_t)strlen(lan->name)) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof yes) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos) < 0 ||
         setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) < 0 ||
@@ -91,32 +90,35 @@ static int hello_socket(const struct qx_setup *setup) {
     return fd;
 }
 
-int qx_sockets_open(struct qx_setup *setup, char *error) {
-    const struct qx_link *links[2] = {&setup->lan, &setup->wan};
+void qx_sockets_none(struct qx_sockets *sockets) {
+    *sockets = (struct qx_sockets){.vrrp = -1, .arp = {-1, -1}, .hello = -1};
+}
+
+int qx_sockets_open(struct qx_sockets *sockets, const struct qx_link *lan, const struct qx_link *wan,
+                    bool group, uint32_t virtual_ip, char *error) {
+    const struct qx_link *links[2] = {lan, wan};
     for (int i = 0; i < 2; i++) {
         if (!links[i]->index)
             continue;
-        setup->arp[i] = packet_socket(links[i]->index, ETH_P_ARP, SOCK_RAW);
-        if (setup->arp[i] < 0)
-            return qx_setup_fail(error, setup->arp[i], "cannot open a packet socket on", links[i]->name);
+        sockets->arp[i] = packet_socket(links[i]->index, ETH_P_ARP, SOCK_RAW);
+        if (sockets->arp[i] < 0)
+            return qx_refuse(error, sockets->arp[i], "cannot open a packet socket on", links[i]->name);
     }
-    if (!setup->plan.group)
+    if (!group)
         return 0;
-    setup->vrrp = vrrp_socket(setup->lan.index);
-    if (setup->vrrp < 0)
-        return qx_setup_fail(error, setup->vrrp, "cannot open a VRRP socket on", setup->lan.name);
-    setup->hello = hello_socket(setup);
-    if (setup->hello < 0)
-        return qx_setup_fail(error, setup->hello, "cannot open the socket of the Virtual IP on",
-                             setup->lan.name);
+    sockets->vrrp = vrrp_socket(lan->index);
+    if (sockets->vrrp < 0)
+        return qx_refuse(error, sockets->vrrp, "cannot open a VRRP socket on", lan->name);
+    sockets->hello = hello_socket(lan, virtual_ip);
+    if (sockets->hello < 0)
+        return qx_refuse(error, sockets->hello, "cannot open the socket of the Virtual IP on", lan->name);
     return 0;
 }
 
-void qx_sockets_close(struct qx_setup *setup) {
-    int *sockets[] = {&setup->vrrp, &setup->hello, &setup->arp[0], &setup->arp[1]};
-    for (unsigned i = 0; i < sizeof sockets / sizeof sockets[0]; i++) {
-        if (*sockets[i] >= 0)
-            close(*sockets[i]);
-        *sockets[i] = -1;
-    }
+void qx_sockets_close(struct qx_sockets *sockets) {
+    const int open[] = {sockets->vrrp, sockets->hello, sockets->arp[0], sockets->arp[1]};
+    for (unsigned i = 0; i < sizeof open / sizeof open[0]; i++)
+        if (open[i] >= 0)
+            close(open[i]);
+    qx_sockets_none(sockets);
 }

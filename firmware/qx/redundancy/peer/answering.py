@@ -16,8 +16,7 @@ from typing import Any
 from ...errors import Refusal
 from . import door
 from .door import Place
-from .host import Host
-from .link import Link
+from .link import Host, Link
 from .meeting import Meeting
 from .refusals import REASONS, NotAuthenticated
 from .secured import secured

@@ -13,9 +13,8 @@ from ...trust.tls import NotThePeer
 from . import door
 from .backoff import LEAST, MOST, Backoff
 from .door import Place
-from .host import Host
 from .introduction import Ours
-from .link import Link
+from .link import Host, Link
 from .meeting import Meeting
 from .message import BadMessage
 from .refusals import NotAuthenticated

@@ -4,15 +4,51 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import Refusal
 from ...trust import tls
 from .hello import PeerHello
-from .host import Host
 from .message import BODY_MAX, SESSION, BadMessage
 from .talk import HELLO_MAX, End, Step, Talk, What
 from .wire import Ended, Wire
+
+if TYPE_CHECKING:
+    from .credentials import Credentials
+
+
+class Host(Protocol):
+    """What the connections want of their session, the one host. On the loop; nothing of it may wait."""
+
+    credentials: Credentials
+
+    def hello(self) -> PeerHello:
+        """What this unit says of itself now."""
+        ...
+
+    # --- of attempts ----------------------------------------------------------------------------------------
+    def trouble(self, why: str) -> None:
+        """Why there is no session, in a line for people."""
+        ...
+
+    def refuse(self, source: str, error: Exception) -> None:
+        """Whoever is at that address has not authenticated: counted, told once an hour."""
+        ...
+
+    # --- of a session ---------------------------------------------------------------------------------------
+    def opened(self, link: Link) -> None: ...
+
+    def changed(self, link: Link) -> None:
+        """The peer's role, mode or term is another."""
+        ...
+
+    def brought(self, link: Link, kind: int, body: Any) -> None:
+        """A message that is not of the session's own kinds. Raises BadMessage."""
+        ...
+
+    def ended(self, link: Link, end: End) -> None:
+        """Once, and only after `opened`."""
+        ...
 
 
 class Link:

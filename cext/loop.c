@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine: the thread's loop: wait, hear what came, do what is due. */
+/* loop: the engine's thread's loop: wait, hear what came, do what is due. */
 #include "engine.h"
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine_state.h"
@@ -15,12 +14,6 @@
 #define COUNTERS_AGE (100 * QX_MS) /* that old a view may be where only counters changed */
 
 enum { FLOOD = 64 /* packets in a window; a group at 10 ms has one */ };
-
-int64_t qx_engine_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * QX_SECOND + now.tv_nsec;
-}
 
 /* --- what is due ---------------------------------------------------------------------------------------- */
 
@@ -175,21 +168,21 @@ static bool view_is_due(const struct qx_engine *engine, int64_t now) {
     return engine->changed || (engine->counted && now - engine->viewed > COUNTERS_AGE);
 }
 
-void *qx_engine_loop(void *data) {
+void *qx_loop(void *data) {
     struct qx_engine *engine = data;
     bool going = true;
     prctl(PR_SET_NAME, "qx-engine");
     prctl(PR_SET_TIMERSLACK, 1UL);
-    engine->started = qx_engine_now();
+    engine->started = qx_now();
     atomic_store(&engine->estate->beating, 1);
     while (going) {
         struct epoll_event ready[QX_SOURCES];
-        int64_t now = qx_engine_now();
+        int64_t now = qx_now();
         int64_t expected = next_due(engine, now);
         int64_t wait = patience(engine, now, expected);
         struct timespec timeout = {.tv_sec = wait / QX_SECOND, .tv_nsec = wait % QX_SECOND};
         int count = epoll_pwait2(engine->epoll, ready, QX_SOURCES, &timeout, NULL);
-        now = qx_engine_now();
+        now = qx_now();
         atomic_fetch_add_explicit(&engine->estate->beat, 1, memory_order_relaxed);
         notice_lateness(engine, now, expected);
         drain(engine, now, ready, count < 0 ? 0 : count);
@@ -201,7 +194,7 @@ void *qx_engine_loop(void *data) {
         }
         going = qx_attach_serve(engine, now);
         if (view_is_due(engine, now))
-            qx_tell_show(engine, now);
+            qx_show(engine, now);
     }
     atomic_store(&engine->estate->beating, 0);
     return NULL;
