@@ -13,10 +13,10 @@ PY     := $(VENV)/bin/python
 
 # Debian packages: for the build, for the lab and for the tests' real peers.
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
-LAB_PACKAGES   := iproute2 nftables kamailio sip-tester
+LAB_PACKAGES   := iproute2 nftables kamailio sip-tester openssl
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
                   mtools squashfs-tools cpio e2fsprogs openssl qemu-system-arm
-TEST_PACKAGES  := iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev
+TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \

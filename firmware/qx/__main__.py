@@ -58,6 +58,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
 
 # What the daemon runs beside itself, as APPLETS.
 INTERNAL: dict[str, tuple[str, str, str, str]] = {
+    "web": ("cli.web", "run", "", "serve the embedded pages"),
     "hash": ("cli.access", "run_hash", "", "check or hash a password from stdin"),
 }
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import NotProvisioned, Refusal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .paths import Paths
 
 LAB = "lab"
@@ -29,6 +31,8 @@ class Board:
     kind: str
     lan: str
     wan: str = ""
+    http_port: int = 80  # of the pages
+    https_port: int = 443
 
     @property
     def lab(self) -> bool:
@@ -79,4 +83,12 @@ def read_board(paths: Paths) -> Board:
         interface_name(f"{file}: wan", wan)
         if wan == table["lan"]:
             raise Refusal(f"{file}: wan: {wan!r} is the LAN interface; expected another one")
-    return Board(table["name"], table["kind"], table["lan"], wan)
+    ports = [_port(file, table, name, usual) for name, usual in (("http_port", 80), ("https_port", 443))]
+    return Board(table["name"], table["kind"], table["lan"], wan, *ports)
+
+
+def _port(file: Path, table: dict[str, Any], name: str, usual: int) -> int:
+    port = table.get(name, usual)
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
+        raise Refusal(f"{file}: {name}: expected a whole number from 1 to 65535")
+    return port

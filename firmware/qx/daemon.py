@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import reset
 from .board import Board, read_board
+from .children import Child
 from .control.server import Server
 from .errors import Refusal
 from .events.log import EventLog
@@ -59,7 +60,12 @@ async def _serve(paths: Paths) -> int:
     if not controller.engine.kept:
         forget_resolver(paths)
     server = Server(controller, paths)
+    pages = Child("web", ["web", "--root", str(paths.root)])
     loop = asyncio.get_running_loop()
+    # Children are waited for by their descriptor; the usual watcher has a thread for each of them.
+    watcher = asyncio.PidfdChildWatcher()
+    watcher.attach_loop(loop)
+    asyncio.set_child_watcher(watcher)
 
     def end() -> None:
         if not controller.ending.done():
@@ -73,10 +79,11 @@ async def _serve(paths: Paths) -> int:
         front = Front(controller)
         controller.tells["leds"] = front.plain
         controller.spawn(front.run())
+        pages.start()
         return await controller.ending
     finally:
         await server.stop()
-        await controller.stop()
+        await asyncio.gather(controller.stop(), pages.stop())
         events.close()
         keyring.close()
         store.close()

@@ -11,6 +11,7 @@ class Refusal(Exception):
 
     exit_code = 1
     reason = ""  # a word for a face that treats some refusals apart
+    fields: tuple[tuple[str, str], ...] = ()  # where fields are to blame: path and problem of each
 
 
 class WrongUsage(Refusal):

@@ -58,6 +58,7 @@ def _exchange(
             if "error" in reply:
                 refused = (WrongUsage if reply.get("code") == 2 else Refusal)(str(reply["error"]))
                 refused.reason = str(reply.get("reason", ""))
+                refused.fields = tuple((str(path), str(text)) for path, text in reply.get("fields", ()))
                 raise refused
             if "item" not in reply:
                 yield "result", reply.get("result")

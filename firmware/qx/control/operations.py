@@ -14,7 +14,14 @@ from typing import Any
 from ..errors import Refusal
 from ..events.log import Event
 from ..settings.store import Store
-from . import access_operations, asked, conflict_operations, pbx_operations, procedure_operations
+from . import (
+    access_operations,
+    asked,
+    conflict_operations,
+    pbx_operations,
+    procedure_operations,
+    table_operations,
+)
 from .store_operations import (
     Changes,
     backed_up,
@@ -42,13 +49,26 @@ async def run(unit: Unit, operation: str, arguments: dict[str, Any]) -> Any:
 
 
 async def status(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
-    return unit.status()
+    return {**unit.status(), "pending": unit.events.unread()}
 
 
 async def get(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     """args: paths, a list of paths or groups, empty for all. Result: see `read_settings`."""
     paths = asked.texts(arguments, "paths")
     return await unit.run_in_store(lambda store: read_settings(store.settings, paths))
+
+
+async def rows(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
+    """args: table; offset; count; find; fields. Result: see `table_operations.rows`."""
+    table, find, fields = (
+        asked.text(arguments, "table"),
+        asked.text(arguments, "find"),
+        asked.texts(arguments, "fields"),
+    )
+    offset, count = asked.count(arguments, "offset") or 0, asked.count(arguments, "count") or 0
+    return await unit.run_in_store(
+        lambda store: table_operations.rows(store.settings, table, offset, count, find, fields)
+    )
 
 
 async def set_(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -242,6 +262,7 @@ async def _follow(unit: Unit, last: int | None, after: int | None) -> AsyncGener
 OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "status": status,
     "get": get,
+    "rows": rows,
     "set": set_,
     "unset": unset,
     "log": log,

@@ -2,9 +2,9 @@
 """protocol: the frames between a face and the daemon on the control socket.
 
 A frame is four octets of length (big-endian) and that many octets of msgpack. A connection carries one
-request, a map {op, args}, and its answer: {result} | {error, code, perhaps reason}; a stream is any number of
-{item} before it. Pure: octets in, values out; server and client do the reading. Imports msgpack and nothing
-heavier, because `qx status` starts through here.
+request, a map {op, args}, and its answer: {result} | {error, code, perhaps reason and fields}; a stream is
+any number of {item} before it. Pure: octets in, values out; server and client do the reading. Imports msgpack
+and nothing heavier, because `qx status` starts through here.
 """
 
 from __future__ import annotations

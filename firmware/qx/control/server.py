@@ -26,6 +26,7 @@ from .unit import Unit
 CLIENTS = 32  # at once
 REQUEST_TIME = 5.0  # seconds from the connection to the whole request
 SEND_TIME = 5.0  # seconds for a client to take a message
+FIELDS_MAX = 100  # that are told to be wrong, one by one
 
 log = logging.getLogger("qx.control")
 
@@ -174,7 +175,7 @@ class _Client(asyncio.Protocol):
                 result = None
             await self._send({"result": result})
         except Refusal as error:
-            await self._refuse(str(error), error.exit_code, error.reason)
+            await self._refuse(str(error), error.exit_code, error.reason, error.fields)
 
     async def _stream(self, items: AsyncGenerator[Any, None]) -> None:
         """Sends items until they end or the client says anything, which can only be its end."""
@@ -196,9 +197,12 @@ class _Client(asyncio.Protocol):
             async for item in items:
                 await self._send({"item": item})
 
-    async def _refuse(self, text: str, code: int, reason: str = "") -> None:
-        said = {"error": " ".join(text.split()), "code": code}
-        await self._send({**said, "reason": reason} if reason else said)
+    async def _refuse(
+        self, text: str, code: int, reason: str = "", fields: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        said: dict[str, Any] = {"error": " ".join(text.split()), "code": code}
+        said |= {"reason": reason} if reason else {}
+        await self._send(said | ({"fields": fields[:FIELDS_MAX]} if fields else {}))
 
     async def _send(self, value: dict[str, Any]) -> None:
         """Until the kernel has it; a client that does not read is dropped."""

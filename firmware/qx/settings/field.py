@@ -28,3 +28,4 @@ class BadSettings(Refusal):
         more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         super().__init__("; ".join(lines[:SHOWN]) + more)
         self.errors = tuple(errors)
+        self.fields = tuple((error.path, error.problem) for error in self.errors)

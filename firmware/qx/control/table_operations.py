@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""table_operations: the rows of a table a page at a time, so that 2,000 phones cost a face no more than 25.
+
+As `store_operations`: in the store's thread. Imports no asyncio.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Refusal
+from ..settings.view import Settings
+
+COUNT_MAX = 200
+
+
+def rows(
+    settings: Settings, table: str, offset: int, count: int, find: str, fields: list[str]
+) -> dict[str, Any]:
+    """{found, rows: [{key, values: {field: text}}]}: `found` rows have `find` in their key or a field that is
+    no secret (empty: all), in the order of their keys; `count` of them from `offset` on are told."""
+    known = settings.schema.tables.get(table)
+    if known is None or not known.on(settings.model):
+        raise Refusal(f"table: {table[:40]!r}; expected one of {', '.join(settings.schema.tables)}")
+    for field in fields:
+        if field not in known.fields or known.fields[field].secret:
+            raise Refusal(f"fields: {field[:40]!r}; expected fields of {table} that are no secrets")
+    keys = settings.rows(table)
+    if find:
+        wanted = find.casefold()
+        keys = [key for key in keys if _has(settings, table, key, wanted)]
+    told = keys[offset : offset + min(count, COUNT_MAX)]
+    return {
+        "found": len(keys),
+        "rows": [
+            {"key": key, "values": {field: settings.text(f"{table}.{key}.{field}") for field in fields}}
+            for key in told
+        ],
+    }
+
+
+def _has(settings: Settings, table: str, key: str, wanted: str) -> bool:
+    if wanted in key:
+        return True
+    for field, setting in settings.schema.tables[table].fields.items():
+        path = f"{table}.{key}.{field}"
+        if not setting.secret and settings.explicit(path) and wanted in settings.text(path).casefold():
+            return True
+    return False
