@@ -30,6 +30,7 @@ HEADERS = [
     "engine.h",
     "blink.h",
     "gpio.h",
+    "kernel.h",
 ]
 
 

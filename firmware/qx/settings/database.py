@@ -18,6 +18,8 @@ from typing import Any
 from ..errors import Refusal
 from .values import shorten
 
+CACHE = 256  # KiB of pages (SQLite's own: 2,000): all settings are in memory, and the kernel has the file
+
 
 class StoreBusy(Refusal):
     """Another process has the settings open."""
@@ -50,6 +52,7 @@ class Database:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA cache_size=-{CACHE}")
             db.execute("BEGIN IMMEDIATE")  # takes the lock for good: a COMMIT does not give it back
             db.execute("COMMIT")
         except sqlite3.Error as error:

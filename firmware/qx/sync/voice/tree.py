@@ -9,7 +9,6 @@ Lost where the tree is not the one that it was.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -23,6 +22,7 @@ from pathlib import Path
 from struct import Struct
 
 from ...errors import Refusal
+from . import kernel
 from .messages import HASH_SIZE
 from .naming import RESERVED, STAGING, TRASH, joined, split
 
@@ -34,7 +34,6 @@ PIECE = 1 << 20  # octets read or copied at once
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _F_SETSIG = 10  # asm-generic/fcntl.h, which `fcntl` does not name
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Lost(Refusal):
@@ -384,9 +383,7 @@ class Tree:
     # --- durable ------------------------------------------------------------------------------------
     def flush(self) -> None:
         """Everything written below the tree until now. A flush that failed is never tried again."""
-        if _libc.syncfs(self._root):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+        kernel.flush_file_system(self._root)
 
     # --- housekeeping -------------------------------------------------------------------------------
     def staging(self) -> dict[bytes, int]:

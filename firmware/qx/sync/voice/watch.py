@@ -6,7 +6,6 @@ scan finds. Folders are added from the scan's thread, events are read on the loo
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from struct import Struct
 
+from . import kernel
 from .naming import RESERVED, joined
 from .tree import Tree
 
@@ -22,7 +22,6 @@ CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x8, 0x40, 0x80, 0x100, 0x20
 ONLYDIR, OVERFLOW, IGNORED, ISDIR = 0x01000000, 0x4000, 0x8000, 0x40000000
 _MASK = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | ONLYDIR
 _EVENT = Struct("iIII")
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(slots=True)
@@ -59,10 +58,7 @@ class Watch:
         self._folders: dict[int, bytes] = {}
         self._watched: set[bytes] = set()
         self.trouble = ""
-        self._handle: int = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self._handle < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+        self._handle = kernel.inotify()
         asyncio.get_running_loop().add_reader(self._handle, self._ready)
 
     def close(self) -> None:
@@ -77,17 +73,16 @@ class Watch:
         if self._handle < 0 or folder in self._watched:
             return
         with suppress(FileNotFoundError, NotADirectoryError), self._tree.folder(folder) as handle:
-            watch = _libc.inotify_add_watch(self._handle, b"/proc/self/fd/%d" % handle, _MASK)
-            if watch >= 0:
-                self._watched.discard(self._folders.get(watch, b"/"))
-                self._folders[watch] = folder
-                self._watched.add(folder)
+            try:
+                watch = kernel.watch(self._handle, b"/proc/self/fd/%d" % handle, _MASK)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                    why = f"not all folders are watched ({error.strerror})"
+                    self.trouble = f"{why}: others wait for the interval"
                 return
-            code = ctypes.get_errno()
-            if code in (errno.ENOSPC, errno.ENOMEM):
-                self.trouble = (
-                    f"not all folders are watched ({os.strerror(code)}): others wait for the interval"
-                )
+            self._watched.discard(self._folders.get(watch, b"/"))
+            self._folders[watch] = folder
+            self._watched.add(folder)
 
     def _ready(self) -> None:
         hints = Hints()
