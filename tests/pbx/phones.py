@@ -51,7 +51,7 @@ class Outcome:
 
 
 class Sipp:
-    """One SIPp on the PC. `rows` are its CSV file's, `keys` fill in the scenario; ends by itself after `calls`."""
+    """A SIPp on the PC, which ends after `calls`. `rows` are its CSV file's, `keys` fill in the scenario."""
 
     def __init__(
         self, lab: Lab, scenario: str, port: int, calls: int, *, rows: Iterable[str] = (), rate: int = 100,
