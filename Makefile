@@ -16,7 +16,8 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev p
 LAB_PACKAGES   := iproute2 nftables kamailio sip-tester openssl
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
                   mtools squashfs-tools cpio e2fsprogs openssl qemu-system-arm
-TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev
+TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev \
+                  snmp snmpd snmptrapd
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -164,7 +165,7 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/interop tests/lab tests/pbx tests/wire $(addprefix --ignore=,$(ALONE))
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
+from ..events.desk import Desk
 from ..events.log import EventLog
 from ..paths import Paths
 from ..redundancy.writing import Commit
@@ -27,6 +28,11 @@ class Unit(Protocol):
     @property
     def events(self) -> EventLog:
         """The unit's event log."""
+        ...
+
+    @property
+    def desk(self) -> Desk:
+        """What is done about events."""
         ...
 
     @property
