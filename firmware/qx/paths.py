@@ -60,6 +60,11 @@ class Paths:
         return self._path("etc/qx/signers.toml")
 
     @property
+    def firmware_signer(self) -> Path:
+        """The vendor's certificate, whose signature on firmware counts."""
+        return self._path("etc/qx/firmware.pem")
+
+    @property
     def resolv_conf(self) -> Path:
         """Written by the Master: DNS moves with the service addresses."""
         return self._path("etc/resolv.conf")
@@ -101,6 +106,17 @@ class Paths:
     def voice(self) -> Path:
         """Recordings, greetings, prompts and voicemail."""
         return self._path("data/qx/voice")
+
+    @property
+    def upgrade(self) -> Path:
+        """What is known of the firmware slots, firmware that is uploaded, settings kept for the other
+        slot."""
+        return self._path("data/qx/upgrade")
+
+    @property
+    def slots(self) -> Path:
+        """The lab's flash outside the file system: what partitions are on a unit."""
+        return self._path("slots")
 
     # --- run/qx: nothing that must last -------------------------------------------------------------
     @property
