@@ -42,10 +42,11 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                  "merge [--force] ID PATH ... | drop ID]",
                  "see and merge what gave way to the other unit's settings"),
     "pbx": ("cli.pbx", "run", "[status|registrations|calls|render|collect]", "show registrations and calls"),
-    "events": ("cli.events", "run",
-               "[--follow] [--last N] [--after ID] | read [ID ...] | test [mail|sms|snmp] | deliveries",
-               "show what happened, mark it as read, try the ways out"),
+    "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
+    "flash": ("cli.flash", "run", "FILE", "write a firmware image into the idle slot (the daemon's helper)"),
     "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
+    "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later]]",
+                "show the firmware slots, install firmware, or confirm the one on trial"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
     "reboot": ("cli.reboot", "run", "[--hold|--swap|--now]",
                "restart; an active Backup waits, becomes Master first, or takes over"),
@@ -61,7 +62,6 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
 # What the daemon runs beside itself, as APPLETS.
 INTERNAL: dict[str, tuple[str, str, str, str]] = {
     "web": ("cli.web", "run", "", "serve the embedded pages"),
-    "deliver": ("cli.deliver", "run", "", "deliver events (the daemon starts it)"),
     "hash": ("cli.access", "run_hash", "", "check or hash a password from stdin"),
 }
 

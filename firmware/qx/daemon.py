@@ -28,8 +28,11 @@ from .redundancy.controller import Controller
 from .redundancy.resolver import forget_resolver
 from .settings.store import Store
 from .trust.keyring import Keyring
+from .upgrade.start import begin, ended
+from .upgrade.upgrade import Upgrade
 
 SWITCH = 0.0005  # seconds that one thread's Python keeps the loop from its turn (Python's own: 0.005)
+AGAIN = 3  # the exit code of a restart as after power-on
 KEYRING_WAIT = 5.0  # seconds for a command that installs a key at this moment
 
 
@@ -48,6 +51,7 @@ async def _serve(paths: Paths) -> int:
     was_reset = reset.carry_out(paths)
     identity, board = read_identity(paths), read_board(paths)
     check_ports(paths, board)
+    slots = begin(paths, board)
     store = Store(paths.settings_db, identity.model, recover=True)
     events = EventLog(paths, identity.serial)
     if was_reset:
@@ -76,6 +80,9 @@ async def _serve(paths: Paths) -> int:
     try:
         await server.start()
         await controller.start()
+        controller.upgrade = upgrade = Upgrade(controller, slots)
+        controller.tells["upgrade"] = upgrade.plain
+        controller.spawn(upgrade.run())
         front = Front(controller)
         controller.tells["leds"] = front.plain
         controller.spawn(front.run())
@@ -87,6 +94,8 @@ async def _serve(paths: Paths) -> int:
         events.close()
         keyring.close()
         store.close()
+        if controller.ending.done() and controller.ending.result() == AGAIN:
+            ended(paths, board)
 
 
 def run(root: Path) -> int:

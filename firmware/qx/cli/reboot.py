@@ -26,13 +26,13 @@ CHOICES = {
 
 def run(argv: list[str]) -> int:
     arguments = read(argv, dict.fromkeys(HOWS, False))
-    return _told(_asking(arguments, "reboot", {}, HOWS, "hold"), "reboot", arguments)
+    return _told(asking(arguments, "reboot", {}, HOWS, "hold"), "reboot", arguments)
 
 
 def run_factory_reset(argv: list[str]) -> int:
     arguments = read(argv, {"swap": False, "now": False}, count=(1, 1))
     values = {"serial": arguments.positional[0], "who": WHO}
-    return _told(_asking(arguments, "factory-reset", values, HOWS[1:], ""), "factory-reset", arguments)
+    return _told(asking(arguments, "factory-reset", values, HOWS[1:], ""), "factory-reset", arguments)
 
 
 def run_password_reset(argv: list[str]) -> int:
@@ -45,7 +45,7 @@ def run_password_reset(argv: list[str]) -> int:
     return 0
 
 
-def _asking(
+def asking(
     arguments: Arguments, operation: str, values: dict[str, Any], hows: tuple[str, ...], default: str
 ) -> str:
     """The operation's answer; asks on a terminal where it has to be asked."""

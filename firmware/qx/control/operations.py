@@ -18,10 +18,10 @@ from . import (
     access_operations,
     asked,
     conflict_operations,
-    event_operations,
     pbx_operations,
     procedure_operations,
     table_operations,
+    upgrade_operations,
 )
 from .store_operations import (
     Changes,
@@ -286,8 +286,8 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     "conflict_merge": conflict_merge,
     "conflict_drop": conflict_drop,
     "events": events,
-    **event_operations.OPERATIONS,
     **access_operations.OPERATIONS,
     **procedure_operations.OPERATIONS,
     **pbx_operations.OPERATIONS,
+    **upgrade_operations.OPERATIONS,
 }

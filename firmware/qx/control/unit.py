@@ -8,9 +8,8 @@ event log behind a unit without an engine. All methods are called on the daemon'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from ..events.desk import Desk
 from ..events.log import EventLog
 from ..paths import Paths
 from ..redundancy.writing import Commit
@@ -19,6 +18,9 @@ from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 from ..sync.live import LiveState
 
+if TYPE_CHECKING:
+    from ..upgrade.upgrade import Upgrade
+
 T = TypeVar("T")
 
 
@@ -26,13 +28,13 @@ class Unit(Protocol):
     """Hashed by identity (a plain class is): the operations keep a lock for each unit."""
 
     @property
-    def events(self) -> EventLog:
-        """The unit's event log."""
+    def upgrade(self) -> Upgrade | None:
+        """The unit's firmware; None while it starts."""
         ...
 
     @property
-    def desk(self) -> Desk:
-        """What is done about events."""
+    def events(self) -> EventLog:
+        """The unit's event log."""
         ...
 
     @property

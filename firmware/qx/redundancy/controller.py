@@ -16,16 +16,16 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import __version__ as FIRMWARE
 from ..board import Board
 from ..errors import Refusal
-from ..events.desk import Desk, device_of
+from ..events.desk import Desk
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
-from ..pbx.applications import Applications
+from ..pbx.applications import Application, Applications
 from ..pbx.telephony import Telephony
 from ..settings.store import Store
 from ..settings.values import Plain
@@ -35,7 +35,6 @@ from ..trust.keyring import Keyring
 from . import licensing, rebooting, swap, switch, tell, writing
 from .alone import Alone
 from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
-from .failing import Failing
 from .firstcopy import FirstCopy
 from .hold import Hold
 from .join import Join, join
@@ -47,6 +46,9 @@ from .presence import Presence
 from .resolver import write_resolver
 from .role import Conflict, Known, Role, Standing, fit, standing, unreadable
 from .status import status
+
+if TYPE_CHECKING:
+    from ..upgrade.upgrade import Upgrade
 
 T = TypeVar("T")
 log = logging.getLogger("qx.redundancy")
@@ -68,15 +70,15 @@ class Controller:
         self.store, self.events, self.keyring = store, events, keyring
         self.engine = Engine(paths)
         self.ending: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.failing = Failing(self)
-        self.applications = Applications(paths, environment(paths, identity), self.failing.tell)
+        self.applications = Applications(paths, environment(paths, identity), self._application_failing)
         self._store_thread = ThreadPoolExecutor(1, "store")
         self._engine_thread = ThreadPoolExecutor(1, "engine-setup")
         self._keyring_thread = ThreadPoolExecutor(1, "keyring")
         self.taking = swap.Taking(self)
         self.switching = switch.Following(self)
         self.hold = Hold(self)
-        self.desk = Desk(events, lambda: store.settings, self._delivers, self._device, str(paths.root))
+        self.desk = Desk(events)
+        self.upgrade: Upgrade | None = None
         self.tells: dict[str, Callable[[], Any]] = {}  # what others add to the status, by its key
         self.partner = Partner(
             self,
@@ -86,7 +88,6 @@ class Controller:
                 "switch": self.switching.ready,
                 "switched": self.switching.switched,
                 "hold": self.hold.begin,
-                "applications": self.failing.asked,
             },
             more=(self.desk.part,),
         )
@@ -131,7 +132,7 @@ class Controller:
         await asyncio.sleep(0)  # goodbye is said while the Virtual IP Address is still there
         await loop.run_in_executor(self._engine_thread, self.engine.detach)
         await closing
-        await self.desk.close()
+        self.desk.close()
         await self.applications.close()
         self.telephony.close()
         loop.remove_reader(self.engine.descriptor)
@@ -278,6 +279,13 @@ class Controller:
         self.partner.stand(self.role, self._standing.mode, term)
         if self.store.settings.text("redundancy.backup_mode") == "passive":
             await self.keep_mode("active")
+
+    def _application_failing(self, application: Application) -> None:
+        self.events.add(
+            "critical", "Application failure", f"{application.name}: {application.trouble}", "PBX"
+        )
+        if self.role == Role.MASTER and self.engine.view().peer_active:
+            self.engine.release()
 
     # --- what it is, for the procedures that take part -----------------------------------------------
     @property
@@ -456,13 +464,6 @@ class Controller:
     def _reboot(self) -> None:
         if not self.ending.done():
             self.ending.set_result(3)
-
-    def _delivers(self) -> bool:
-        """Is this the unit that tells of events (R34)?"""
-        return self.role in (Role.MASTER, Role.STANDALONE)
-
-    def _device(self) -> dict[str, Any]:
-        return device_of(self.store.settings, self.identity.serial, self.identity.model.title, self.board.lan)
 
     # --- within -------------------------------------------------------------------------------------
     async def _in_thread(self, work: Callable[[], None]) -> None:

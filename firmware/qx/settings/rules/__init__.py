@@ -12,15 +12,12 @@ from collections.abc import Callable, Collection, Iterator
 
 from ..field import FieldError
 from ..view import Settings
-from . import network, notification, tables
+from . import network, tables
 
 Rule = Callable[[Settings], Iterator[FieldError]]
 RowRule = Callable[[Settings, Collection[str]], Iterator[FieldError]]
 
-GROUP_RULES: tuple[tuple[tuple[str, ...], tuple[Rule, ...]], ...] = (
-    (network.GROUPS, network.RULES),
-    (notification.GROUPS, notification.RULES),
-)
+GROUP_RULES: tuple[tuple[tuple[str, ...], tuple[Rule, ...]], ...] = ((network.GROUPS, network.RULES),)
 ROW_RULES: dict[str, tuple[RowRule, ...]] = tables.RULES
 
 
