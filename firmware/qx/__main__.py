@@ -48,6 +48,8 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later]]",
                 "show the firmware slots, install firmware, or confirm the one on trial"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
+    "console": ("cli.console", "run", "[--line DEVICE] [--speed BITS] [--term NAME]",
+                "the menu on a serial line, or on this terminal"),
     "reboot": ("cli.reboot", "run", "[--hold|--swap|--now]",
                "restart; an active Backup waits, becomes Master first, or takes over"),
     "factory-reset": ("cli.reboot", "run_factory_reset", "SERIAL [--swap|--now]",
