@@ -12,9 +12,9 @@ from board.lab import namespace
 from board.lab.demo import VIRTUAL_IP
 from board.lab.pair import Lab
 
-from labtools import wait_for
-from pairs import DEFAULT, pair, service
-from web.visitor import Visitor
+from labtools import other, wait_for
+from pairs import DEFAULT, in_step, pair, ready, service
+from web.visitor import NEW, Visitor
 
 Visiting = Callable[[str], Visitor]
 
@@ -61,3 +61,24 @@ def visitor(lab: Lab, which: str, port: int = 80) -> Visitor:
     """Somebody at the PC who has not logged in."""
     address = address_of(lab, which)
     return Visitor(address, port, connecting(lab, address, port))
+
+
+@pytest.fixture(scope="module")
+def master(lab: Lab) -> str:
+    return ready(lab)
+
+
+@pytest.fixture(scope="module")
+def admin(lab: Lab, master: str) -> Visitor:
+    made = visitor(lab, master)
+    made.come_in(f"QX200-{1 if master == 'a' else 2:06}")
+    in_step(lab)
+    return made
+
+
+@pytest.fixture(scope="module")
+def at_backup(lab: Lab, master: str, admin: Visitor) -> Visitor:
+    """Logged in on the Backup with the password that crossed to it."""
+    made = visitor(lab, other(master))
+    assert "Am I protected?" in made.login("admin", NEW).text
+    return made

@@ -3,34 +3,7 @@
 
 from __future__ import annotations
 
-import pytest
-from board.lab.pair import Lab
-
-from labtools import other
-from pairs import in_step, ready
-from web.conftest import visitor
-from web.visitor import NEW, Visitor
-
-
-@pytest.fixture(scope="module")
-def master(lab: Lab) -> str:
-    return ready(lab)
-
-
-@pytest.fixture(scope="module")
-def admin(lab: Lab, master: str) -> Visitor:
-    made = visitor(lab, master)
-    made.come_in(f"QX200-{1 if master == 'a' else 2:06}")
-    in_step(lab)
-    return made
-
-
-@pytest.fixture(scope="module")
-def at_backup(lab: Lab, master: str, admin: Visitor) -> Visitor:
-    """Logged in on the Backup with the password that crossed to it."""
-    made = visitor(lab, other(master))
-    assert "Am I protected?" in made.login("admin", NEW).text
-    return made
+from web.visitor import Visitor
 
 
 def test_the_first_page_says_protected_and_draws_both_units(admin: Visitor, at_backup: Visitor) -> None:

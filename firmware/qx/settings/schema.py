@@ -10,7 +10,7 @@ first pairing and through the Master afterwards; `shared`, follows the Master.
 
 from __future__ import annotations
 
-from .groups import network, notification, redundancy, telephony, users
+from .groups import network, notification, redundancy, telephony, users, web
 from .setting import Key, Place, Schema, Scope, Setting, Table
 
 __all__ = ["KEYS", "SCHEMA", "Key", "Place", "Schema", "Scope", "Setting", "Table"]
@@ -24,6 +24,7 @@ SCHEMA = Schema(
         *telephony.SETTINGS,
         *notification.SETTINGS,
         *users.SETTINGS,
+        *web.SETTINGS,
     ),
     KEYS,
 )

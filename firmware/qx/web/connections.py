@@ -41,7 +41,7 @@ class Stream:
         self._unsent: bytearray | None = bytearray()  # the head of the answer, until its body begins
         self.scheme = scheme
         self.asked = False  # the request is there
-        self.through = ""  # the serial number of the Master through which it came
+        self.through = False  # it came through the Master
         peer = writer.get_extra_info("peername")
         self.address: str = peer[0] if isinstance(peer, tuple) else ""
 
@@ -68,6 +68,10 @@ class Stream:
         except TimeoutError:
             raise Gone(f"nothing was sent for {SILENCE:g} s") from None
 
+    async def some(self, count: int) -> bytes:
+        """Whatever comes, for as long as it takes."""
+        return await self._reader.read(count)
+
     # --- writing --------------------------------------------------------------------------------------------
     async def awrite(self, octets: bytes) -> None:
         """The head goes out with what follows it, in one piece."""
@@ -76,6 +80,10 @@ class Stream:
             if octets != b"\r\n":
                 return
             octets, self._unsent = bytes(self._unsent), None
+        await self.raw(octets)
+
+    async def raw(self, octets: bytes) -> None:
+        """As it is. Raises Gone when nothing is taken."""
         self._writer.write(octets)
         try:
             async with asyncio.timeout(SILENCE):
@@ -113,10 +121,11 @@ class Connections:
         self._listening: list[asyncio.Task[None]] = []
 
     def listen(
-        self, listener: socket.socket, context: ssl.SSLContext | None = None, through: str = ""
+        self, listener: socket.socket, context: ssl.SSLContext | None = None, first: Answer | None = None
     ) -> asyncio.Task[None]:
-        """Serves a listening socket until the task is cancelled; it is closed then."""
-        task = asyncio.get_running_loop().create_task(self._listen(listener, context, through))
+        """Serves a listening socket until the task is cancelled; it is closed then. `first` is done with each
+        connection before it is answered."""
+        task = asyncio.get_running_loop().create_task(self._listen(listener, context, first))
         self._listening.append(task)
         return task
 
@@ -126,7 +135,9 @@ class Connections:
             task.cancel()
         await asyncio.gather(*everything, return_exceptions=True)
 
-    async def _listen(self, listener: socket.socket, context: ssl.SSLContext | None, through: str) -> None:
+    async def _listen(
+        self, listener: socket.socket, context: ssl.SSLContext | None, first: Answer | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         with listener:
             while True:
@@ -139,7 +150,7 @@ class Connections:
                 if len(self._here) >= self._places and not self._make_room():
                     connection.close()
                     continue
-                task = loop.create_task(self._serve(connection, context, through))
+                task = loop.create_task(self._serve(connection, context, first))
                 self._here[task] = None
                 task.add_done_callback(self._here.pop)
 
@@ -151,7 +162,7 @@ class Connections:
         return False
 
     async def _serve(
-        self, connection: socket.socket, context: ssl.SSLContext | None, through: str
+        self, connection: socket.socket, context: ssl.SSLContext | None, first: Answer | None
     ) -> None:  # fmt: skip
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=LINE_MAX)
@@ -167,13 +178,14 @@ class Connections:
         stream = Stream(
             reader, asyncio.StreamWriter(transport, protocol, reader, loop), "https" if context else "http"
         )
-        stream.through = through
         task = asyncio.current_task()
         assert task
         self._here[task] = stream
         try:
+            if first:
+                await first(stream)
             await self._answer(stream)
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # the other end went away
         except asyncio.CancelledError:
             pass  # it gave way to another

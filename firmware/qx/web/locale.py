@@ -8,6 +8,7 @@ from .words import ENGLISH
 
 
 async def load(site: Site) -> None:
-    found = await site.unit.values("time.zone", "language.pages")
+    found = await site.unit.values("time.zone", "language.pages", "web.redirect_https")
     site.zone = found.get("time.zone") or "UTC"
+    site.redirect = found.get("web.redirect_https") == "true"
     site.words = ENGLISH

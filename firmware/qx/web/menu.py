@@ -50,6 +50,7 @@ PAGES = (
     Page("Setup", "/setup/snmp", "SNMP", ("snmp",), under="Notifications"),
     Page("Setup", "/setup/time", "Time and Language", ("time", "language")),
     Page("Setup", "/setup/users", "Users", ("users",)),
+    Page("Setup", "/setup/web", "Web Pages", ("web",)),
     Page("Maintenance", "/maintenance/firmware", "Firmware Update"),
     Page("Maintenance", "/maintenance/language", "Language Pack"),
     Page("Maintenance", "/maintenance/configuration", "Configuration"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""process: `qx web`: the listeners, the site, and the end: with the daemon, whose pipe is standard input."""
+"""process: `qx web`: the site, its listeners, and the end: with the daemon, whose pipe is standard input."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
-from ..board import Board, read_board
+from ..board import read_board
 from ..identity import read_identity
 from ..paths import Paths
+from . import uploads
 from .asking import Unit
-from .connections import Connections, listening
+from .doors import Doors
 from .locale import load
 from .pages import register
 from .site import Site
 
-log = logging.getLogger("qx.web")
-
 NICE = 5  # pages wait for the telephone
-AGAIN = 2.0  # seconds before a port that is taken is tried again
 
 
 def run(paths: Paths) -> int:
@@ -32,14 +31,15 @@ def run(paths: Paths) -> int:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     os.nice(NICE)
     identity, board = read_identity(paths), read_board(paths)
+    uploads.sweep(paths.data_qx / "upload")
     site = Site(Unit(paths), identity)
     site.loaded = load
     register(site)
-    asyncio.run(_serve(site, board))
+    asyncio.run(_serve(Doors(site, board)))
     return 0
 
 
-async def _serve(site: Site, board: Board) -> None:
+async def _serve(doors: Doors) -> None:
     loop = asyncio.get_running_loop()
     ending: asyncio.Future[None] = loop.create_future()
 
@@ -49,22 +49,16 @@ async def _serve(site: Site, board: Board) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    await _with_daemon(end)
-    connections = Connections(site.answer)
-    work = [loop.create_task(_http(connections, board.http_port))]
-    await ending
-    for task in work:
-        task.cancel()
-    await connections.close()
+    _with_daemon(loop, end)
+    work = loop.create_task(doors.keep())
+    await asyncio.wait((ending, work), return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()
     os._exit(0)  # threads that wait for the daemon have nobody left to tell
 
 
-async def _with_daemon(end: object) -> None:
+def _with_daemon(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
     """Nothing comes on standard input: when it ends, the daemon has."""
-    if os.isatty(0):
-        return
-    assert callable(end)
-    loop = asyncio.get_running_loop()
 
     def readable() -> None:
         with suppress(BlockingIOError):
@@ -72,20 +66,6 @@ async def _with_daemon(end: object) -> None:
                 loop.remove_reader(0)
                 end()
 
-    try:
-        os.set_blocking(0, False)
-        loop.add_reader(0, readable)
-    except (OSError, ValueError):
-        pass  # a file or /dev/null: started by hand
-
-
-async def _http(connections: Connections, port: int) -> None:
-    said = False
-    while True:
-        try:
-            await connections.listen(listening("", port))
-        except OSError as error:
-            if not said:
-                log.error("port %d: %s; tried again every %g s", port, error.strerror, AGAIN)
-            said = True
-            await asyncio.sleep(AGAIN)
+    with suppress(OSError):  # a terminal's, a file or /dev/null: started by hand
+        if not os.isatty(0):
+            loop.add_reader(0, readable)

@@ -4,9 +4,23 @@
 from __future__ import annotations
 
 from ..site import Site
-from . import access, live, overview, redundancy, settings, static
+from . import (
+    access,
+    events,
+    features,
+    history,
+    live,
+    maintenance,
+    overview,
+    redundancy,
+    settings,
+    state,
+    static,
+)
 
-MODULES = (static, live, access, overview, redundancy, settings)
+MODULES = (
+    static, live, access, overview, redundancy, settings, state, events, features, history, maintenance,
+)  # fmt: skip
 
 
 def register(site: Site) -> None:
