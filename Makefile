@@ -15,7 +15,7 @@ PY     := $(VENV)/bin/python
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev python3-venv zip
 LAB_PACKAGES   := iproute2 nftables kamailio sip-tester openssl
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
-                  mtools squashfs-tools cpio e2fsprogs openssl qemu-system-arm
+                  mtools squashfs-tools kmod cpio e2fsprogs openssl qemu-system-arm
 TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev \
                   swupdate libubootenv-tool u-boot-tools cpio
 
@@ -132,7 +132,7 @@ $(TARGET)/obj/_qx.o: $(HOST)/_qx.c $(SYSROOT_READY)
 	@$(CROSS)$(CC) $(CFLAGS) $(REPEATABLE) -Wno-all -Icext $(TARGET_INCLUDES) -c $< -o $@
 
 $(TARGET)/launcher: $(SHIPPED)
-	@$(CROSS)$(CC) -pie -s -Wl,-z,relro,-z,now,--build-id=none,--as-needed -o $@ $(sort $^) $(TARGET_LIBS) -lpthread
+	@$(CROSS)$(CC) -pie -s -Wl,-z,relro,-z,now,-z,max-page-size=4096,--build-id=none,--as-needed -o $@ $(sort $^) $(TARGET_LIBS) -lpthread
 
 $(TARGET)/usr/bin/qx: $(TARGET)/launcher firmware/bundle.py $(CORE)
 	@mkdir -p $(@D); rm -f $(@D)/qx-*
@@ -142,6 +142,24 @@ $(TARGET)/usr/bin/qx: $(TARGET)/launcher firmware/bundle.py $(CORE)
 
 .PHONY: firmware
 firmware: $(TARGET)/usr/bin/qx ## the executable as it ships, with its links (ARCH=host|aarch64)
+
+# --- images and the emulated board ------------------------------------------------------------------------
+BOARD ?= virt
+MODEL ?= qx200
+.PHONY: image
+image: $(OUT)/.image-packages build ## an image that boots in the emulator (BOARD=virt MODEL=qx200; QUICK=1: larger, sooner)
+	@test "$(BOARD)" = virt || { echo "make image: BOARD=$(BOARD): expected virt; boards of hardware are built by Buildroot (docs/hardware.md)"; exit 2; }
+	@$(MAKE) firmware ARCH=aarch64
+	@$(PYTHON) -m board.virt.image $(MODEL)
+
+.PHONY: vm
+vm: ## two emulated units as a pair: serial consoles, pages on 127.0.0.1, LEDs (FRESH=1: out of the box)
+	@test -e $(OUT)/image/virt-$(MODEL)/disk.img || $(MAKE) image
+	@$(PYTHON) -m board.virt.vm up $(if $(FRESH),--fresh) $(MODEL)
+
+.PHONY: test-vm
+test-vm: $(OUT)/.test-packages image ## the tests on the emulated pair, and what needs the cross compiler
+	@$(PY) -m pytest -m vm --timeout=1800 $(or $(TESTS),tests/boot)
 
 # --- the C extension as a module of its own, for tests ----------------------------------------------
 MODULE_OBJECTS := $(filter-out $(HOST)/obj/launcher.o $(HOST)/obj/guardian.o $(HOST)/obj/applications.o $(HOST)/obj/admission.o,$(OBJECTS))

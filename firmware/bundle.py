@@ -31,8 +31,13 @@ def byte_code(source: Path, name: str) -> bytes:
 
 def _bare(tree: ast.Module) -> ast.Module:
     """Without docstrings, which nobody reads on a unit: 0.2 MB of each daemon. Asserts stay. A class keeps a
-    word, since a dataclass without any makes itself one at import, from its signature, and that is slow."""
+    word, since a dataclass without any makes itself one at import, from its signature, and that is slow.
+    Types of functions go as well; those of fields make a dataclass what it is."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if ast.get_docstring(node, clean=False) is not None:
@@ -51,7 +56,7 @@ def main() -> int:
     launcher, output = Path(sys.argv[1]), Path(sys.argv[2])
     fresh = output.with_suffix(".new")
     shutil.copyfile(launcher, fresh)
-    with zipfile.ZipFile(fresh, "a", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(fresh, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted((HERE / "qx").rglob("*")):
             name = path.relative_to(HERE).as_posix()
             if path.suffix == ".py":

@@ -57,6 +57,10 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "password-reset": ("cli.reboot", "run_password_reset", "", "give admin the factory's password again"),
     "password": ("cli.access", "run_password", "[USER] [--change]",
                  "give a user a new password, read from the terminal or from stdin"),
+    "factory": ("cli.factory", "run",
+                "show FILE | start DEVICE [--data-lost] | "
+                "write FILE --serial SERIAL --model MODEL --lan MAC [--wan MAC] [--revision N]",
+                "the factory block of this hardware"),
     "version": ("cli.version", "run", "", "show the firmware's version"),
 }  # fmt: skip
 

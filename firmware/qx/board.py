@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 LAB = "lab"
 UNIT = "unit"
+WATCHDOG_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """One board. `kind` is `lab` (reboot, watchdog, hostname, clock and global sysctls of the machine are
-    never touched) or `unit`; `wan` is empty where no WAN interface is wired."""
+    never touched) or `unit`; `wan` is empty where no WAN interface is wired. `watchdog` is the device, empty
+    for none, and `watchdog_seconds` what it is set to while the daemon runs."""
 
     name: str
     kind: str
@@ -33,6 +35,8 @@ class Board:
     wan: str = ""
     http_port: int = 80  # of the pages
     https_port: int = 443
+    watchdog: str = ""
+    watchdog_seconds: int = WATCHDOG_SECONDS
 
     @property
     def lab(self) -> bool:
@@ -57,7 +61,11 @@ def interface_name(field: str, name: str) -> str:
 
 def to_toml(board: Board) -> str:
     """The text of board.toml (a JSON string is a TOML string)."""
-    lines = [f"{field} = {json.dumps(value, ensure_ascii=False)}\n" for field, value in asdict(board).items()]
+    lines = [
+        f"{field} = {json.dumps(value, ensure_ascii=False)}\n"
+        for field, value in asdict(board).items()
+        if not field.startswith("watchdog")  # of an image's own boards only
+    ]
     return "# What this board is. Written by `qx provision`.\n" + "".join(lines)
 
 
@@ -83,8 +91,21 @@ def read_board(paths: Paths) -> Board:
         interface_name(f"{file}: wan", wan)
         if wan == table["lan"]:
             raise Refusal(f"{file}: wan: {wan!r} is the LAN interface; expected another one")
-    ports = [_port(file, table, name, usual) for name, usual in (("http_port", 80), ("https_port", 443))]
-    return Board(table["name"], table["kind"], table["lan"], wan, *ports)
+    watchdog, seconds = table.get("watchdog", ""), table.get("watchdog_seconds", WATCHDOG_SECONDS)
+    if not isinstance(watchdog, str) or (watchdog and table["kind"] == LAB):
+        raise Refusal(f"{file}: watchdog: expected a device in quotes, and none in the lab")
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 5 <= seconds <= 300:
+        raise Refusal(f"{file}: watchdog_seconds: {seconds!r}; expected 5 to 300")
+    return Board(
+        table["name"],
+        table["kind"],
+        table["lan"],
+        wan,
+        http_port=_port(file, table, "http_port", 80),
+        https_port=_port(file, table, "https_port", 443),
+        watchdog=watchdog,
+        watchdog_seconds=seconds,
+    )
 
 
 def _port(file: Path, table: dict[str, Any], name: str, usual: int) -> int:

@@ -15,7 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
-from . import reset
+from . import boot, reset, watchdog
 from .board import Board, read_board
 from .children import Child
 from .control.server import Server
@@ -59,6 +59,7 @@ async def _serve(paths: Paths) -> int:
     for notice in store.notices:
         events.add(notice.severity, notice.name, notice.description, "Settings")
     store.notices_told()
+    boot.tell_trouble(paths, events)
     keyring = Keyring(paths, identity, board, write=KEYRING_WAIT)
     controller = Controller(paths, identity, board, store, events, keyring)
     if not controller.engine.kept:
@@ -87,6 +88,8 @@ async def _serve(paths: Paths) -> int:
         controller.tells["leds"] = front.plain
         controller.spawn(front.run())
         pages.start()
+        if board.watchdog:
+            controller.spawn(watchdog.feed(board.watchdog, board.watchdog_seconds))
         return await controller.ending
     finally:
         await server.stop()
@@ -106,4 +109,6 @@ def run(root: Path) -> int:
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH)
-    return asyncio.run(_serve(Paths(root)))
+    paths = Paths(root)
+    code = asyncio.run(_serve(paths))
+    return boot.restart(read_board(paths)) if code == boot.RESTART else code

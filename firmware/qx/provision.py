@@ -29,17 +29,20 @@ def provision(
     root: Path, *, model: str, serial: str, board: str = "", lan: str = "", wan: str = ""
 ) -> Identity:
     """Makes `root` a unit. Empty `board`: `lab` for any root but `/`, the model's own board there. Empty
-    `lan` and `wan`: the board's usual names. Raises Refusal, and leaves the root unprovisioned then."""
+    `lan` and `wan`: the board's usual names. A board that the image brought (its board.toml has that name)
+    stays as it is. Raises Refusal, and leaves the root unprovisioned then."""
     identity = Identity(serial_number("serial", serial), model_named(model))
-    chosen = choose_board(identity.model, root.resolve() == Path("/"), board, lan, wan)
     paths = Paths(root)
+    brought = None if lan or wan else _brought(paths, board)
+    chosen = brought or choose_board(identity.model, root.resolve() == Path("/"), board, lan, wan)
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root):
         _refuse_data(paths)
         for folder in (paths.etc_qx, paths.master_d, paths.run_qx, paths.data_qx.parent):
             folder.mkdir(parents=True, exist_ok=True)
         paths.run_qx.chmod(0o700)
-        _write(paths.board_toml, boards.to_toml(chosen))
+        if brought is None:
+            _write(paths.board_toml, boards.to_toml(chosen))
         stage(paths, identity).rename(paths.data_qx)
         _flush(paths.data_qx.parent)
     return identity
@@ -54,6 +57,15 @@ def stage(paths: Paths, identity: Identity) -> Path:
     _write(staging / paths.identity.name, identities.to_toml(identity))
     _flush(staging)
     return staging
+
+
+def _brought(paths: Paths, name: str) -> Board | None:
+    """The board of the image, where it is a unit's and has that name."""
+    try:
+        found = boards.read_board(paths)
+    except (Refusal, OSError):
+        return None
+    return found if name and found.kind == UNIT and found.name == name else None
 
 
 def choose_board(model: Model, at_slash: bool, name: str, lan: str, wan: str) -> Board:

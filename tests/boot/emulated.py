@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of the emulated pair share: asking a guest, waiting, and what was heard on the LAN outside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from board.virt.machine import Machine, MachineError
+from board.virt.vm import Pair
+
+BOOT = 600.0  # seconds: another person's work may be on this computer
+VRRP = 112
+Found = TypeVar("Found")
+
+
+@dataclass
+class Ear:
+    """The VRRP advertisements on the LAN: (CLOCK_MONOTONIC seconds, source address, priority)."""
+
+    heard: list[tuple[float, str, int]] = field(default_factory=list)
+
+    def __call__(self, at: float, frame: bytes, _port: int) -> None:
+        if frame[12:14] == b"\x08\x00" and frame[23] == VRRP:
+            message = frame[14 + 4 * (frame[14] & 15) :]
+            self.heard.append((at, ".".join(str(octet) for octet in frame[26:30]), message[2]))
+
+    def first(self, source: str, after: float) -> float | None:
+        """When `source` said that it is Master for the first time after that."""
+        return next(
+            (at for at, who, priority in self.heard if who == source and at > after and priority), None
+        )
+
+    def masters(self, since: float) -> set[str]:
+        return {who for at, who, priority in self.heard if at > since and priority}
+
+
+def wait_for(look: Callable[[], Found], seconds: float, what: str) -> Found:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what}; last seen: {found!r}")
+        time.sleep(0.5)
+
+
+def status(machine: Machine) -> dict[str, Any]:
+    """`qx status` in the guest, {} while it does not answer."""
+    try:
+        code, said = machine.run("qx status --json", 60)
+        return json.loads(said) if code == 0 else {}
+    except (MachineError, OSError, ValueError):
+        return {}
+
+
+def started(machine: Machine, seconds: float = BOOT) -> float:
+    """Waits until init has done its scripts; seconds since power-on."""
+    machine.wait_said(r"qx: slot [AB], started in", seconds)
+    return time.monotonic() - machine.powered_at
+
+
+def becomes(machine: Machine, role: str, seconds: float = BOOT) -> dict[str, Any]:
+    def look() -> dict[str, Any]:
+        told = status(machine)
+        return told if told.get("role") == role else {}
+
+    return wait_for(look, seconds, f"{machine.name} {role}; the serial line said {machine.said()[-400:]!r}")
+
+
+def needs_image(pair: Pair) -> None:
+    if not Path(pair.image).exists():
+        pytest.skip(f"there is no {pair.image}: make image BOARD=virt")
