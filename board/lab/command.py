@@ -82,6 +82,7 @@ def _up(lab: Lab, options: argparse.Namespace) -> None:
         configure=not options.no_config,
         licence=not options.no_licence,
         pbx=not options.no_pbx,
+        pages=not options.no_pages,
     )
     chosen = options.version or options.interval or options.no_virtual_mac or options.plan != Demo.plan
     pages = lab.prefix == DEFAULT_PREFIX and not (options.no_pages or options.bare)
@@ -118,9 +119,9 @@ def _status(lab: Lab, as_json: bool) -> None:
 
 
 def _probe(lab: Lab, options: argparse.Namespace) -> None:
-    end = None if options.seconds is None else time.monotonic() + options.seconds
     shown = None
-    with Probe(lab.network.name("pc"), options.address) as probe:
+    with Probe(lab.network.name("pc"), options.address) as probe:  # which sends by now
+        end = None if options.seconds is None else time.monotonic() + options.seconds
         try:
             while end is None or time.monotonic() < end:
                 time.sleep(0.1 if end is None else max(min(0.1, end - time.monotonic()), 0))

@@ -34,6 +34,7 @@ class Demo:
     configure: bool = True
     licence: bool = True
     pbx: bool = False  # Kamailio, as the image has it; `lab up` has it
+    pages: bool = False  # the units serve their pages; `lab up` has them
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class Board:
     kind: str
     lan: str
     wan: str = ""
-    http_port: int = 80  # of the pages
+    http_port: int = 80  # of the pages; 0: this board serves none
     https_port: int = 443
     watchdog: str = ""
     watchdog_seconds: int = WATCHDOG_SECONDS
@@ -110,6 +110,6 @@ def read_board(paths: Paths) -> Board:
 
 def _port(file: Path, table: dict[str, Any], name: str, usual: int) -> int:
     port = table.get(name, usual)
-    if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
-        raise Refusal(f"{file}: {name}: expected a whole number from 1 to 65535")
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536:
+        raise Refusal(f"{file}: {name}: expected a whole number from 0 to 65535, 0 for no pages")
     return port

@@ -87,7 +87,8 @@ async def _serve(paths: Paths) -> int:
         front = Front(controller)
         controller.tells["leds"] = front.plain
         controller.spawn(front.run())
-        pages.start()
+        if board.http_port:
+            pages.start()
         if board.watchdog:
             controller.spawn(watchdog.feed(board.watchdog, board.watchdog_seconds))
         return await controller.ending

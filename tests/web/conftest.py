@@ -22,7 +22,7 @@ Visiting = Callable[[str], Visitor]
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The guide's pair: a Master and an active Backup, both with their pages up."""
-    with pair("wb", tmp_path_factory.mktemp("web"), replace(DEFAULT, plan="same")) as made:
+    with pair("wb", tmp_path_factory.mktemp("web"), replace(DEFAULT, plan="same", pages=True)) as made:
         for unit in made.units:
             wait_for(lambda unit=unit: answers(made, address_of(made, unit)), 20.0, f"pages of {unit}")
         yield made
