@@ -183,7 +183,7 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/interop tests/lab tests/wire $(addprefix --ignore=,$(ALONE))
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/interop tests/lab tests/pbx tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs

@@ -25,7 +25,7 @@ from typing import Any
 from provenance import PROJECT, commit, now, provenance
 
 TESTS = PROJECT / "tests"
-FOLDERS = ("lab", "wire", "interop")  # every file in them is a part; elsewhere those that count rounds
+FOLDERS = ("lab", "wire", "interop", "pbx")  # every file in them is a part; elsewhere those that count rounds
 TIMEOUT_S = 3600  # of one test
 _ROUNDS = re.compile(r"^(\d+) rounds \(", re.MULTILINE)
 _COUNTING = re.compile(r"^\s*(from counts import|import counts)", re.MULTILINE)

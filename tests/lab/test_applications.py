@@ -10,8 +10,9 @@ import pytest
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
+from counts import count
 from holders import Holders
-from labtools import make_lab, other, qx, wait_for
+from labtools import make_lab, other, qx, role, stays, wait_for
 from pairs import QUICK, events, ready
 
 # Writes what it is asked to `said` in its unit's root, and runs as a process whose id is in run/NAME.pid.
@@ -190,3 +191,29 @@ def test_one_that_keeps_failing_moves_the_role(serving: Lab) -> None:
         assert ready(serving) == other(master), "and it stays there"
     finally:
         broken.unlink()
+
+
+def test_one_that_fails_on_both_units_moves_the_role_once(serving: Lab) -> None:
+    """R20: no ping-pong: the second unit keeps the role, says so, and serves once the application does."""
+    serving.power_off(other(ready(serving)))  # it has not forgotten what failed in the test before
+    serving.power_on("a")
+    serving.power_on("b")
+    master = ready(serving)
+    broken = [unit.root / "broken-S30last" for unit in serving.units.values()]
+    for file in broken:
+        file.touch()
+    try:
+        os.kill(process(serving, master, "S30last"), signal.SIGKILL)
+        backup = other(master)
+
+        def stays_said() -> bool:
+            return any(e["name"] == "Application failure on both devices" for e in events(serving, backup))
+
+        wait_for(stays_said, 40.0, "the second unit says that it keeps the role", 0.3)
+        stays(lambda: role(serving, backup) == "master", count(8, 300), "no ping-pong", 0.5)
+        assert len([name for name in order(serving, backup, "start") if name == "S30last"]) > 4, "still tried"
+    finally:
+        for file in broken:
+            file.unlink()
+    wait_for(lambda: states(serving, backup) == ["running"] * 4, 10.0, "it runs once it can")
+    assert ready(serving) == backup

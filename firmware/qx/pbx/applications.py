@@ -72,6 +72,7 @@ class Applications:
     _task: asyncio.Task[None] | None = None
     _lock: int = -1
     _reloads: dict[str, bool] = field(default_factory=dict[str, bool])
+    _wish: asyncio.Event = field(default_factory=asyncio.Event)
 
     # --- for the controller -------------------------------------------------------------------------
     def want(self, running: bool) -> None:
@@ -79,6 +80,7 @@ class Applications:
         if running == self._wanted and self._task is not None:
             return
         self._wanted = running
+        self._wish.set()
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._follow())
 
@@ -87,6 +89,7 @@ class Applications:
         enough. Returns at once."""
         if self._wanted:
             self._reloads[name] = restart or self._reloads.get(name, False)
+            self._wish.set()
 
     async def close(self) -> None:
         """Stops them all and waits for it."""
@@ -113,7 +116,10 @@ class Applications:
                     await self._stop_all()
                     running = False
                 else:
-                    await asyncio.sleep(WATCH)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(WATCH):
+                            await self._wish.wait()
+                    self._wish.clear()
                     await self._reload()
                     await self._watch()
             except OSError as error:  # the folder or a script went away under us

@@ -89,7 +89,7 @@ def options(settings: Settings) -> Iterable[tuple[str, str]]:
         if settings.flag(f"{under}.enabled"):
             forward, to = settings.text(f"{under}.forward"), settings.text(f"{under}.forward_to")
             ring = settings.number(f"{under}.ring_time")
-            yield number, f"f={forward if to else 'never'};t={to};r={ring}"
+            yield number, f"f={forward};t={to};r={ring}" if to else f"f=never;r={ring}"
 
 
 def tables(settings: Settings) -> dict[str, str]:

@@ -25,7 +25,7 @@ from ..events.desk import Desk
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
-from ..pbx.applications import Application, Applications
+from ..pbx.applications import Applications
 from ..pbx.telephony import Telephony
 from ..settings.store import Store
 from ..settings.values import Plain
@@ -35,6 +35,7 @@ from ..trust.keyring import Keyring
 from . import licensing, rebooting, swap, switch, tell, writing
 from .alone import Alone
 from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
+from .failing import Failing
 from .firstcopy import FirstCopy
 from .hold import Hold
 from .join import Join, join
@@ -70,7 +71,8 @@ class Controller:
         self.store, self.events, self.keyring = store, events, keyring
         self.engine = Engine(paths)
         self.ending: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.applications = Applications(paths, environment(paths, identity), self._application_failing)
+        self.failing = Failing(self)
+        self.applications = Applications(paths, environment(paths, identity), self.failing.tell)
         self._store_thread = ThreadPoolExecutor(1, "store")
         self._engine_thread = ThreadPoolExecutor(1, "engine-setup")
         self._keyring_thread = ThreadPoolExecutor(1, "keyring")
@@ -88,6 +90,7 @@ class Controller:
                 "switch": self.switching.ready,
                 "switched": self.switching.switched,
                 "hold": self.hold.begin,
+                "applications": self.failing.asked,
             },
             more=(self.desk.part,),
         )
@@ -279,13 +282,6 @@ class Controller:
         self.partner.stand(self.role, self._standing.mode, term)
         if self.store.settings.text("redundancy.backup_mode") == "passive":
             await self.keep_mode("active")
-
-    def _application_failing(self, application: Application) -> None:
-        self.events.add(
-            "critical", "Application failure", f"{application.name}: {application.trouble}", "PBX"
-        )
-        if self.role == Role.MASTER and self.engine.view().peer_active:
-            self.engine.release()
 
     # --- what it is, for the procedures that take part -----------------------------------------------
     @property
