@@ -41,6 +41,10 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                  "[list | show ID | diff ID | export ID FILE [--passphrase-file FILE|-] | "
                  "merge [--force] ID PATH ... | drop ID]",
                  "see and merge what gave way to the other unit's settings"),
+    "phones": ("cli.phones", "run", "[--follow] [reboot [--policy unreachable|all] | stop]",
+               "show which phones were rebooted after a takeover, or reboot them"),
+    "voicemail": ("cli.voicemail", "run", "deposit BOX FILE|- [--from CALLER]",
+                  "take a message for a box, a WAV file"),
     "pbx": ("cli.pbx", "run", "[status|registrations|calls|render|collect]", "show registrations and calls"),
     "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
     "flash": ("cli.flash", "run", "FILE", "write a firmware image into the idle slot (the daemon's helper)"),

@@ -114,12 +114,16 @@ def _total(what: str, text: str) -> int:
     return int(found[-1]) if found else -1
 
 
+AGENT = "Yealink SIP-T46U 108.86"
+
+
 def register(
-    lab: Lab, extensions: Iterable[int], port: int, contact: int | None = None, rate: int = 100
-) -> None:
+    lab: Lab, extensions: Iterable[int], port: int, contact: int | None = None, *, rate: int = 100,
+    agent: str = AGENT,
+) -> None:  # fmt: skip
     """These extensions register, with a contact at `contact` (or the SIPp's own port)."""
     rows = [f"{number};{credentials(number)};{contact or port}" for number in extensions]
-    with Sipp(lab, "register", port, len(rows), rows=rows, rate=rate, timeout=60) as sipp:
+    with Sipp(lab, "register", port, len(rows), rows=rows, rate=rate, timeout=60, agent=agent) as sipp:
         sipp.good()
 
 

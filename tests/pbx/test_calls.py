@@ -8,18 +8,23 @@ are changed and ended through the new Master, and phones that did not register a
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from board.lab import namespace
 from board.lab.demo import Demo
+from board.lab.namespace import socket_in
 from board.lab.pair import Lab
 
 from counts import bound, count
 from labtools import Capture, becomes, other, wait_for
-from pairs import Log, pair, probing, put, ready
+from pairs import Log, pair, probing, put, ready, service
 from pbx.phones import PC, Prober, Sipp, accounts, credentials, register
+from pbx.torture import MESSAGES
 
 FIRST = 1000
 CALLERS, CALLEES = 5061, 5062  # ports of the phones that keep their calls
@@ -159,6 +164,39 @@ def test_a_second_takeover(serving: Lab) -> None:
     assert all(0 < left <= 120 for left in expiry.values()), expiry
     serving.power_on(master)
     assert ready(serving) == backup
+
+
+def test_torture_messages(serving: Lab) -> None:
+    """Bad input: the torture messages of RFC 4475, at the service address, over UDP and TCP: no process of
+    Kamailio ends, no role changes, and the service answers after each."""
+    master = ready(serving)
+    log = Log(serving, master)
+    before = processes(serving, master)
+    name, there = serving.network.name("pc"), (service(serving), 5060)
+    with Prober(serving) as prober:
+        for title, octets in MESSAGES.items():
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket_in(name, socket.AF_INET, kind) as sock:
+                    sock.connect(there)
+                    sock.send(octets)
+            answers_since(prober, time.monotonic(), title)
+    assert processes(serving, master) == before
+    assert ready(serving) == master
+    assert shown(serving, master)["registrations"].keys().isdisjoint({"user", "j.user", "watson"})
+    assert "core was generated" not in log.text() and "exited by a signal" not in log.text()
+
+
+def answers_since(prober: Prober, sent: float, title: str) -> None:
+    def look() -> bool:
+        return bool(prober.answered) and prober.answered[-1] > sent + 0.02
+
+    wait_for(look, 2.0, f"the service answers after {title}", 0.01)
+
+
+def processes(lab: Lab, unit: str) -> list[int]:
+    """Of Kamailio on that unit."""
+    found = namespace.processes(lab.network.name(unit))
+    return sorted(pid for pid in found if (Path(f"/proc/{pid}/comm")).read_text().strip() == "kamailio")
 
 
 def located(lab: Lab, unit: str) -> int:

@@ -19,6 +19,7 @@ from . import (
     asked,
     conflict_operations,
     pbx_operations,
+    phone_operations,
     procedure_operations,
     table_operations,
     upgrade_operations,
@@ -290,4 +291,5 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     **procedure_operations.OPERATIONS,
     **pbx_operations.OPERATIONS,
     **upgrade_operations.OPERATIONS,
+    **phone_operations.OPERATIONS,
 }

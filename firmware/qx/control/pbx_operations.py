@@ -9,8 +9,8 @@ from ..pbx.registration import DIALOGS, REGISTRATIONS, SECRET, TELEPHONY, contac
 from ..settings.store import Store
 from .unit import Unit
 
-# What `qx pbx` makes Kamailio's configuration of.
-RENDERED = ("extensions", "call", "network")
+# Of which Kamailio's configuration is made, and the phone run's plan.
+RENDERED = ("extensions", "call", "network", "phones", "phone_reboot")
 
 
 async def pbx_settings(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from ..events.log import EventLog
 from ..paths import Paths
+from ..pbx.phones import Phones
 from ..redundancy.writing import Commit
 from ..settings.store import Store
 from ..settings.values import Plain
@@ -83,6 +84,11 @@ class Unit(Protocol):
     @property
     def live(self) -> LiveState:
         """Registrations and calls."""
+        ...
+
+    @property
+    def phones(self) -> Phones:
+        """The phone run."""
         ...
 
     def reconcile(self) -> None:

@@ -18,6 +18,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from . import dbtext, gate
+from .phones import Phones
 from .registration import DIALOGS, REGISTRATIONS, SECRET, TELEPHONY, all_contacts
 from .reports import Reports
 
@@ -48,6 +49,7 @@ class Telephony:
         self._rendering: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
         self._collecting: asyncio.Task[str | None] | None = None
+        self.phones = Phones(paths, live, events)
         self.folder = paths.run_qx / "kamailio"
         live.subscribe(TELEPHONY, self._told)
         self.installed = any(paths.master_d.glob("S??kamailio"))
@@ -68,9 +70,15 @@ class Telephony:
 
     def close(self) -> None:
         self._reports.close()
+        self.phones.stop()
         for pending in (self._due, self._rendering, self._collecting):
             if pending is not None:
                 pending.cancel()
+
+    def became_master(self, took_over: bool) -> None:
+        """`took_over`: another unit was Master before, and phones may be lost (R23)."""
+        if took_over and self.installed and not self.phones.running:
+            self.phones.start(executable())
 
     # --- what follows from settings -------------------------------------------------------------------
     def changed(self, paths: set[str]) -> None:

@@ -26,6 +26,7 @@ from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
 from ..pbx.applications import Applications
+from ..pbx.phones import Phones
 from ..pbx.telephony import Telephony
 from ..settings.store import Store
 from ..settings.values import Plain
@@ -192,7 +193,10 @@ class Controller:
             self._master = event.a == State.MASTER
             if self._master:
                 self._conflicts = {which: c for which, c in self._conflicts.items() if which == 0}
+                self.telephony.became_master(event.b in (Cause.SILENCE, Cause.RELEASED, Cause.ORDER))
                 self.spawn(self._became_master(resumed=event.b == Cause.RESUMED))
+            else:
+                self.telephony.phones.stop()
         elif event.kind == Kind.CONFLICT:
             self._conflicts[event.b] = Conflict(event.b, str(event.address), event.mac)
         elif event.kind == Kind.CLAIM:
@@ -368,6 +372,10 @@ class Controller:
     @property
     def conflicts(self) -> Conflicts:
         return self.partner.conflicts
+
+    @property
+    def phones(self) -> Phones:
+        return self.telephony.phones
 
     @property
     def live(self) -> LiveState:

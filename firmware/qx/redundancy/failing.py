@@ -19,8 +19,6 @@ from .role import Role
 
 log = logging.getLogger("qx.redundancy")
 
-log = logging.getLogger("qx.redundancy")
-
 FORGOTTEN = 3600.0  # seconds
 ASKING = 2.0  # seconds for the other unit to answer
 
@@ -64,6 +62,5 @@ class Failing:
             text = f"{self.failed} here, {there} there: the role stays, and it is tried again"
             unit.events.add("critical", "Application failure on both devices", text, "PBX")
         elif unit.role == Role.MASTER:
-            self._gave = time.monotonic()
             self._gave = time.monotonic()
             unit.engine.release()
