@@ -85,9 +85,9 @@ def test_who_may_register_and_who_may_be_called() -> None:
     tables = kamailio.tables(settings())
     assert [row[1] for row in rows(tables["users"])] == ["101", "102"]
     assert {row[1]: row[4] for row in rows(tables["extensions"])} == {
-        "101": "f=never;t=;r=25",
+        "101": "f=never;r=25",
         "102": "f=busy;t=101;r=25",
-        "103": "f=never;t=;r=25",
+        "103": "f=never;r=25",
     }
 
 
