@@ -10,21 +10,30 @@ from pathlib import Path
 
 import pytest
 from board.lab.namespace import PROJECT
+from board.lab.network import UNITS
 from board.lab.pair import Lab
 
 from labtools import becomes, make_lab, other, paired, qx, role, wait_for
 from pairs import QUICK, Log, events, get, in_step, put, ready
 
 OLD, NEW = "1.0.0", "1.1.0"
+NOTE = (
+    'Setting("users.note", Text(0, 64), "none", "Note", "What the older release does not know.", "shared"),'
+)
 
 
 def built(folder: Path, version: str) -> Path:
-    """The executable with another version in it, and nothing else that differs."""
+    """The executable with another version in it, a schema that has a setting more, and nothing else that
+    differs."""
     shutil.copytree(PROJECT / "firmware", folder / "firmware", ignore=shutil.ignore_patterns("__pycache__"))
     own = folder / "firmware" / "qx" / "__init__.py"
     text = own.read_text()
     assert f'"{OLD}"' in text
     own.write_text(text.replace(f'"{OLD}"', f'"{version}"'))
+    group = folder / "firmware" / "qx" / "settings" / "groups" / "users.py"
+    text = group.read_text()
+    assert text.count("SETTINGS = (\n") == 1
+    group.write_text(text.replace("SETTINGS = (\n", f"SETTINGS = (\n    {NOTE}\n"))
     host = PROJECT / "out" / "host"
     executable = folder / "qx"
     (folder / "site-packages").symlink_to(host / "site-packages")
@@ -45,7 +54,8 @@ def voice(lab: Lab, unit: str) -> dict[str, bytes]:
 
 def test_the_older_crosses_to_the_newer_and_never_back(tmp_path: Path, newer: Path) -> None:
     """R5: both units name the releases; the older Backup keeps its last state; a swap in
-    either direction works (R8), and after the second upgrade everything crosses again."""
+    either direction works (R8), and after the second upgrade everything crosses again. What only the newer
+    schema has reads as its default there, does not cross back, and does no harm to an older release."""
     with make_lab("fv", tmp_path) as lab:
         old_one = lab.units["a"].executable
         lab.units["b"].executable = newer
@@ -65,7 +75,8 @@ def test_the_older_crosses_to_the_newer_and_never_back(tmp_path: Path, newer: Pa
         swapped(lab, "a")
         assert get(lab, "b", "extensions.101.name") == "Ann"
 
-        assert put(lab, "b", "extensions.101.name=Eve")["durable"] == "this"
+        assert get(lab, "b", "users.note") == "none"
+        assert put(lab, "b", "extensions.101.name=Eve", "users.note=new")["durable"] == "this"
         (lab.units["b"].root / "data/qx/voice/two.wav").write_bytes(b"two" * 1000)
         wait_for(lambda: "older firmware" in qx(lab, "b")["sync"]["state"], 5.0, "the Master says why")
         assert get(lab, "a", "extensions.101.name") == "Ann"
@@ -80,6 +91,11 @@ def test_the_older_crosses_to_the_newer_and_never_back(tmp_path: Path, newer: Pa
         assert ready(lab) == "a"
         in_step(lab)
         assert get(lab, "b", "extensions.101.name") == "Ann"
+        for unit in UNITS:
+            refused = lab.qx(unit, "get", "users.note")
+            assert refused.returncode == 1 and "users.note: unknown setting" in refused.stderr
+        shown = lab.qx("b", "conflict", "show", "1")
+        assert "users.note" in shown.stdout, shown.stdout + shown.stderr
         wait_for(lambda: not qx(lab, "a")["mismatches"], 5.0, "nothing differs any more")
 
 
