@@ -17,7 +17,7 @@ LAB_PACKAGES   := iproute2 nftables kamailio sip-tester openssl
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
                   mtools squashfs-tools kmod cpio e2fsprogs openssl qemu-system-arm
 TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev \
-                  swupdate libubootenv-tool u-boot-tools cpio
+                  swupdate libubootenv-tool u-boot-tools cpio snmp snmpd snmptrapd
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -183,7 +183,7 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/interop tests/lab tests/pbx tests/wire $(addprefix --ignore=,$(ALONE))
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs

@@ -46,7 +46,9 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "voicemail": ("cli.voicemail", "run", "deposit BOX FILE|- [--from CALLER]",
                   "take a message for a box, a WAV file"),
     "pbx": ("cli.pbx", "run", "[status|registrations|calls|render|collect]", "show registrations and calls"),
-    "events": ("cli.events", "run", "[--follow] [--last N] [--after ID]", "show what happened"),
+    "events": ("cli.events", "run",
+               "[--follow] [--last N] [--after ID] | read [ID ...] | test [mail|sms|snmp] | deliveries",
+               "show what happened, mark it as read, try the ways out"),
     "flash": ("cli.flash", "run", "FILE", "write a firmware image into the idle slot (the daemon's helper)"),
     "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
     "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later]]",
@@ -72,6 +74,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
 # What the daemon runs beside itself, as APPLETS.
 INTERNAL: dict[str, tuple[str, str, str, str]] = {
     "web": ("cli.web", "run", "", "serve the embedded pages"),
+    "deliver": ("cli.deliver", "run", "", "deliver events (the daemon starts it)"),
     "hash": ("cli.access", "run_hash", "", "check or hash a password from stdin"),
 }
 

@@ -12,10 +12,10 @@ import logging
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+from .events.rules import pending
 from .panel import pattern, table
 from .panel.lamps import Dark, Drawn, Lamps, Wired
 from .panel.wiring import BadWiring, wiring
-from .settings.groups.notification import EVENTS
 
 if TYPE_CHECKING:
     from .board import Board
@@ -97,7 +97,4 @@ class Front:
 
     def _waits(self, settings: Settings) -> bool:
         """Does an event with the action Flash LED wait to be read?"""
-        unread = {event.name for event in self._unit.events.recent() if event.state == "new"}
-        return any(
-            "led" in settings.words(f"events.{key}.actions") for key in EVENTS if EVENTS[key] in unread
-        )
+        return pending(settings, self._unit.events.recent()).led

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from ..events.desk import Desk
 from ..events.log import EventLog
 from ..paths import Paths
 from ..pbx.phones import Phones
@@ -36,6 +37,11 @@ class Unit(Protocol):
     @property
     def events(self) -> EventLog:
         """The unit's event log."""
+        ...
+
+    @property
+    def desk(self) -> Desk:
+        """What is done about events."""
         ...
 
     @property

@@ -84,6 +84,7 @@ KINDS: dict[str, Kind] = {
     "Application failure": Kind("application-failure"),
     "Phones need a manual reboot": Kind("phones-manual"),
     "Upgrade": Kind("upgrade"),
+    **_states(OTHER, "Deliveries", "Deliveries fail", "Deliveries work again"),
     "Test": Kind(OTHER),
 }  # fmt: skip
 

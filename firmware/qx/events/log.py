@@ -129,8 +129,8 @@ class EventLog:
                 self.owe(uid, tuple(other for other in found.owed or () if other != way))
 
     def subscribe(self, tell: Tell, changed: Tell | None = None) -> Callable[[], None]:
-        """Calls `tell(event)` for each event from now on and `changed(event)` when one is marked, in the
-        thread that does it; they must not wait and must not raise. Returns the function that ends it."""
+        """Calls `tell(event)` for each event from now on and `changed(event)` when one is marked or had to
+        go, in the thread that does it; they must not wait and must not raise. Returns what ends it."""
         with self._lock:
             self._subscribers.append(tell)
             if changed:
@@ -158,12 +158,15 @@ class EventLog:
         made = replace(made, id=self._next)
         self._next += 1
         over = self._over(made) if clears else []
-        self._kept.put(made)
+        gone = self._kept.put(made)
         self._journal.write(made.plain())
         for old in over:
             self._mark(replace(old, cleared=True))
         for tell in tuple(self._subscribers):
             tell(made)
+        for old in gone:
+            for tell in tuple(self._changed):
+                tell(old)
         return made
 
     def _over(self, made: Event) -> list[Event]:

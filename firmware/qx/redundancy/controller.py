@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import __version__ as FIRMWARE
 from ..board import Board
 from ..errors import Refusal
-from ..events.desk import Desk
+from ..events.desk import Desk, device_of
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
@@ -80,7 +80,7 @@ class Controller:
         self.taking = swap.Taking(self)
         self.switching = switch.Following(self)
         self.hold = Hold(self)
-        self.desk = Desk(events)
+        self.desk = Desk(events, lambda: store.settings, self._delivers, self._device, str(paths.root))
         self.upgrade: Upgrade | None = None
         self.tells: dict[str, Callable[[], Any]] = {}  # what others add to the status, by its key
         self.partner = Partner(
@@ -136,7 +136,7 @@ class Controller:
         await asyncio.sleep(0)  # goodbye is said while the Virtual IP Address is still there
         await loop.run_in_executor(self._engine_thread, self.engine.detach)
         await closing
-        self.desk.close()
+        await self.desk.close()
         await self.applications.close()
         self.telephony.close()
         loop.remove_reader(self.engine.descriptor)
@@ -468,6 +468,13 @@ class Controller:
     def _reboot(self) -> None:
         if not self.ending.done():
             self.ending.set_result(3)
+
+    def _delivers(self) -> bool:
+        """Is this the unit that tells of events (R34)?"""
+        return self.role in (Role.MASTER, Role.STANDALONE)
+
+    def _device(self) -> dict[str, Any]:
+        return device_of(self.store.settings, self.identity.serial, self.identity.model.title, self.board.lan)
 
     # --- within -------------------------------------------------------------------------------------
     async def _in_thread(self, work: Callable[[], None]) -> None:

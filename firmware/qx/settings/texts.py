@@ -121,6 +121,15 @@ URL = Pattern(
 SIP_PASSWORD = Pattern(r"[!-~]{4,64}", "4 to 64 characters of ASCII without spaces")
 PASSPHRASE = Pattern(r"[ -~]{1,128}", "1 to 128 characters of ASCII")
 SNMP_PASSWORD = Pattern(r"[ -~]{8,64}", "8 to 64 characters of ASCII")
+FINGERPRINT = Pattern(
+    r"(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}",
+    "a SHA-256 fingerprint: 64 hexadecimal digits, in pairs with colons or without",
+)
+HEADERS = Pattern(
+    r"[A-Za-z0-9-]{1,40}: [ -{}~]{1,200}(?:\|[A-Za-z0-9-]{1,40}: [ -{}~]{1,200}){0,7}",
+    "up to 8 headers like `Authorization: Bearer {password}`, separated by |",
+)
+SMS_SENDER = Pattern(r"\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11}", "a number, or up to 11 letters and digits")
 PIN = Pattern(r"[0-9]{4,8}", "4 to 8 digits")
 PASSWORD_HASH = Pattern(
     r"\$argon2id\$v=19\$m=[0-9]{1,7},t=[0-9]{1,2},p=[0-9]{1,2}\$[A-Za-z0-9+/]{11,88}\$[A-Za-z0-9+/]{16,88}",

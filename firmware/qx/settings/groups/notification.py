@@ -7,10 +7,13 @@ from ...model import Model
 from ..setting import Key, Setting
 from ..texts import (
     DIALS,
+    FINGERPRINT,
+    HEADERS,
     MAIL_ADDRESS,
     MAIL_ADDRESSES,
     PASSPHRASE,
     SERVER,
+    SMS_SENDER,
     SNMP_PASSWORD,
     URL,
     Pattern,
@@ -69,21 +72,34 @@ MAIL = (
             "How the connection to the server is protected.", "shared"),
     Setting("mail.user", Text(0, 128), "", "User Name", "Empty: without authentication.", "shared"),
     Setting("mail.password", PASSPHRASE, None, "Password", "Of that user.", "shared", secret=True),
+    Setting("mail.fingerprint", FINGERPRINT, None, "Certificate",
+            "The SHA-256 fingerprint of the server's certificate. Empty: it has to be signed by a known "
+            "authority, for the server's name.", "shared"),
     Setting("mail.sender", MAIL_ADDRESS, None, "Sender", "The address that mails come from.", "shared"),
     Setting("mail.recipients", MAIL_ADDRESSES, (), "Recipients", "Who is told of events.", "shared"),
 )  # fmt: skip
 
 SMS = (
     Setting("sms.url", URL, None, "Gateway URL",
-            "The gateway's; {number} and {text} in it are replaced. SMS is set up when it is known.",
-            "shared"),
+            "The gateway's; {number}, {text} and {sender} in it are replaced. SMS is set up when it is "
+            "known.", "shared"),
     Setting("sms.method", Choice(("get", "post")), "post", "Method", "Of the request.", "shared"),
-    Setting("sms.body", Text(0, 1024), "", "Body", "Of a post; {number} and {text} in it are replaced.",
-            "shared"),
+    Setting("sms.headers", HEADERS, None, "Headers",
+            "Besides the usual ones; {user} and {password} in them are replaced.", "shared"),
+    Setting("sms.body", Text(0, 1024), "", "Body",
+            "Of a post; {number}, {text}, {sender}, {user} and {password} in it are replaced.", "shared"),
     Setting("sms.content_type", Pattern("[a-z]+/[!-~]{1,60}", "a media type, like application/json"),
-            "application/json", "Content Type", "Of the body.", "shared"),
-    Setting("sms.user", Text(0, 128), "", "User Name", "Empty: without authentication.", "shared"),
+            "application/json", "Content Type",
+            "Of the body, and how what is put into it is written.", "shared"),
+    Setting("sms.user", Text(0, 128), "", "User Name",
+            "For basic authentication, unless headers or body have it. Empty: without.", "shared"),
     Setting("sms.password", PASSPHRASE, None, "Password or Token", "Of that user.", "shared", secret=True),
+    Setting("sms.sender", SMS_SENDER, None, "Sender", "Who the messages come from.", "shared"),
+    Setting("sms.success", Text(0, 128), "", "Success",
+            "What the answer has to contain, besides a status of 200 to 299; blanks do not count. Empty: the "
+            "status is enough.", "shared"),
+    Setting("sms.fingerprint", FINGERPRINT, None, "Certificate",
+            "The SHA-256 fingerprint of the gateway's certificate. Empty: as for mail.", "shared"),
     Setting("sms.recipients", DIALS, (), "Recipients", "Who is told of events.", "shared"),
 )  # fmt: skip
 

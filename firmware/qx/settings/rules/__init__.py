@@ -12,12 +12,15 @@ from collections.abc import Callable, Collection, Iterator
 
 from ..field import FieldError
 from ..view import Settings
-from . import network, tables
+from . import network, notification, tables
 
 Rule = Callable[[Settings], Iterator[FieldError]]
 RowRule = Callable[[Settings, Collection[str]], Iterator[FieldError]]
 
-GROUP_RULES: tuple[tuple[tuple[str, ...], tuple[Rule, ...]], ...] = ((network.GROUPS, network.RULES),)
+GROUP_RULES: tuple[tuple[tuple[str, ...], tuple[Rule, ...]], ...] = (
+    (network.GROUPS, network.RULES),
+    (notification.GROUPS, notification.RULES),
+)
 ROW_RULES: dict[str, tuple[RowRule, ...]] = tables.RULES
 
 
