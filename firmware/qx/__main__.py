@@ -74,6 +74,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
 # What the daemon runs beside itself, as APPLETS.
 INTERNAL: dict[str, tuple[str, str, str, str]] = {
     "web": ("cli.web", "run", "", "serve the embedded pages"),
+    "snmp": ("cli.snmp", "run", "agent", "answer snmpd (the daemon starts it)"),
     "deliver": ("cli.deliver", "run", "", "deliver events (the daemon starts it)"),
     "hash": ("cli.access", "run_hash", "", "check or hash a password from stdin"),
 }

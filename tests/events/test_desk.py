@@ -61,7 +61,7 @@ class Unit:
         self.log = EventLog(paths, self.serial, gather=0.01)
         self.desk = Desk(
             self.log, lambda: self.settings, lambda: self.leads,
-            lambda: device_of(self.settings, self.serial, "QX200", "lo"), str(self.folder),
+            lambda: device_of(self.settings, self.serial, "QX200", "lo"), paths, self.serial,
         )  # fmt: skip
         self.desk.start()
 

@@ -17,8 +17,10 @@ from .courier import Courier
 from .part import EventsPart
 from .queue import Job, Outcome, Queue
 from .rules import Pending, configuration, known, lane, offered, owed, pending, ways
+from .snmpd import Snmpd
 
 if TYPE_CHECKING:
+    from ..paths import Paths
     from ..settings.view import Settings
     from .log import Event, EventLog
 
@@ -39,14 +41,16 @@ class Desk:
         settings: Callable[[], Settings],
         leads: Callable[[], bool],
         device: Callable[[], dict[str, Any]],
-        root: str,
+        paths: Paths,
+        serial: str,
     ) -> None:
         self.log = log
         self.part = EventsPart(log)
         self._settings, self._leads, self._device = settings, leads, device
         self._loop = asyncio.get_running_loop()
         self._queue = Queue()
-        self._courier = Courier(root, self._done)
+        self._courier = Courier(str(paths.root), self._done)
+        self._snmpd = Snmpd(paths, serial)
         self._from: float | None = None  # when deliveries begin; None: this unit does not lead
         self._seen: Settings | None = None  # the settings of the last look
         self._tests: dict[Job, asyncio.Future[tuple[Outcome, str]]] = {}
@@ -63,6 +67,7 @@ class Desk:
             self._tick.cancel()
         self._end()
         self.part.close()
+        await self._snmpd.close()
         await self._courier.close()
 
     # --- asking -------------------------------------------------------------------------------------
@@ -110,6 +115,7 @@ class Desk:
         self.log.settle(now)
         self._take_office(now)
         self._courier.look(now)
+        self._snmpd.look(self._settings())
         if self._from is None:
             return
         settings = self._settings()

@@ -21,16 +21,12 @@ from . import oids, words
 from .kinds import kind_of
 from .mail import Told
 from .queue import Outcome
+from .snmpd import engine_id, quoted
 
 TIMEOUT, RETRIES = 3, 2  # seconds for an answer, and how often it is asked again
 LIMIT = 30.0  # seconds for the program
 AUTH = {"sha": "SHA", "sha256": "SHA-256"}
 PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
-
-
-def engine_id(serial: str) -> str:
-    """RFC 3411, SnmpEngineID: the enterprise, format 4 (text), up to 27 octets."""
-    return f"0x{0x80000000 | oids.ENTERPRISE:08x}04{serial.encode()[:27].hex()}"
 
 
 def deliver(way: dict[str, Any], event: dict[str, Any], device: dict[str, Any], paths: Paths) -> Told:
@@ -68,20 +64,16 @@ def _why(stderr: str) -> str:
 def configuration(way: dict[str, Any]) -> str:
     """net-snmp's snmp.conf(5)."""
     if way["version"] == "2c":
-        return f"defVersion 2c\ndefCommunity {_quoted(way['community'])}\n"
+        return f"defVersion 2c\ndefCommunity {quoted(way['community'])}\n"
     auth, privacy = way["auth_protocol"] != "none", way["privacy_protocol"] != "none"
     level = "authPriv" if auth and privacy else "authNoPriv" if auth else "noAuthNoPriv"
-    lines = ["defVersion 3", f"defSecurityName {_quoted(way['user'])}", f"defSecurityLevel {level}"]
+    lines = ["defVersion 3", f"defSecurityName {quoted(way['user'])}", f"defSecurityLevel {level}"]
     if auth:
         lines += [f"defAuthType {AUTH[way['auth_protocol']]}",
-                  f"defAuthPassphrase {_quoted(way['auth_password'])}"]  # fmt: skip
+                  f"defAuthPassphrase {quoted(way['auth_password'])}"]  # fmt: skip
     if auth and privacy:
-        lines += ["defPrivType AES", f"defPrivPassphrase {_quoted(way['privacy_password'])}"]
+        lines += ["defPrivType AES", f"defPrivPassphrase {quoted(way['privacy_password'])}"]
     return "\n".join([*lines, ""])
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def said(event: dict[str, Any]) -> list[str]:
@@ -92,7 +84,7 @@ def said(event: dict[str, Any]) -> list[str]:
         "Source": event["source"],
         "Name": event["name"],
         "Description": event["description"],
-        "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(event["time"])),
+        "Time": words.utc(event["time"]),
     }
     found = [oids.notification(kind_of(event["name"]).key)]
     for name, number in oids.SAYS.items():

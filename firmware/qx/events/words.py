@@ -28,6 +28,11 @@ def when(event: dict[str, Any]) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(event["time"]))
 
 
+def utc(moment: float) -> str:
+    """RFC 3339."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
 def subject(event: dict[str, Any]) -> str:
     return line(f"{event['name']} ({event['unit']})", 200)
 

@@ -80,7 +80,7 @@ class Controller:
         self.taking = swap.Taking(self)
         self.switching = switch.Following(self)
         self.hold = Hold(self)
-        self.desk = Desk(events, lambda: store.settings, self._delivers, self._device, str(paths.root))
+        self.desk = Desk(events, lambda: store.settings, self._delivers, self._device, paths, identity.serial)
         self.upgrade: Upgrade | None = None
         self.tells: dict[str, Callable[[], Any]] = {}  # what others add to the status, by its key
         self.partner = Partner(

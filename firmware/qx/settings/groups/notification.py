@@ -104,6 +104,16 @@ SMS = (
 )  # fmt: skip
 
 SNMP = (
+    Setting("snmp.agent", Flag(), False, "Agent", "Answers to SNMP: the VRRP tables and our own, read-only, "
+            "for whoever knows the community, or the user and both passwords.", "shared"),
+    Setting("snmp.community", PASSPHRASE, None, "Community", "Of version 2c. Empty: it is not answered.",
+            "shared", secret=True),
+    Setting("snmp.user", Pattern("[!-~]{1,32}", "1 to 32 characters of ASCII without spaces"), None, "User",
+            "Of version 3, with SHA-256 and AES. Empty: it is not answered.", "shared"),
+    Setting("snmp.auth_password", SNMP_PASSWORD, None, "Authentication Password", "Of that user.", "shared",
+            secret=True),
+    Setting("snmp.privacy_password", SNMP_PASSWORD, None, "Privacy Password", "Of that user.", "shared",
+            secret=True),
     Setting("snmp.contact", Text(0, 128), "", "Contact", "Who looks after this device.", "shared"),
     Setting("snmp.location", Text(0, 128), "", "Location", "Where it stands.", "shared"),
     Setting("snmp.hosts.<host>.address", SERVER, None, "Address",

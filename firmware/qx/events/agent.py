@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""agent: what this unit answers to SNMP: the RFCs' VRRP tables (RFC 2787 in version 2, RFC 6527 in version 3)
+and our own MIB. Pure: status, settings and events in, values by OID out; `serve` speaks net-snmp's protocol
+`pass_persist` on two streams.
+
+Everything is read-only. What VRRP leaves to the administrator (authentication, owner) has the value of what
+the units do: none.
+"""
+
+from __future__ import annotations
+
+import bisect
+import ipaddress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO
+
+from . import oids, words
+
+Oid = tuple[int, ...]
+Value = tuple[str, str]  # a type of pass_persist, and the text
+FRESH = 1.0  # seconds for which what was asked of the daemon serves
+
+ROLES = {"standalone": 1, "starting": 2, "master": 3, "backup": 4, "fault": 5}
+MODES = {"active": 1, "passive": 2}
+PEERS = {"starting": 1, "master": 2, "backup": 3, "down": 4}
+STATES = {"backup": 2, "master": 3}  # of VRRP; initialize 1
+REASONS = {"silence": 3, "released": 1, "order": 1, "nobody": 1}  # vrrpv3StatisticsNewMasterReason
+
+
+def oid(text: str) -> Oid:
+    return tuple(int(part) for part in text.strip(".").split("."))
+
+
+def _integer(value: Any) -> Value:
+    return "integer", str(int(value))
+
+
+def _string(value: Any) -> Value:
+    return "string", words.line("" if value is None else value, 255)
+
+
+def _counter(value: Any) -> Value:
+    return "counter", str(int(value) % (1 << 32))
+
+
+def _counter64(value: Any) -> Value:
+    return "counter64", str(int(value))
+
+
+def _gauge(value: Any) -> Value:
+    return "gauge", str(max(0, int(value)))
+
+
+def _truth(value: Any) -> Value:
+    return "integer", "1" if value else "2"
+
+
+def _ticks(seconds: float | None) -> Value:
+    return "timeticks", str(int((seconds or 0) * 100) % (1 << 32))
+
+
+def _octets(octets: bytes) -> Value:
+    return "octet", octets.hex(" ")
+
+
+class Tree:
+    """Values in the order of their OIDs."""
+
+    def __init__(self, values: dict[Oid, Value]) -> None:
+        self._values = values
+        self._order = sorted(values)
+
+    def get(self, wanted: Oid) -> Value | None:
+        return self._values.get(wanted)
+
+    def after(self, wanted: Oid) -> tuple[Oid, Value] | None:
+        at = bisect.bisect_right(self._order, wanted)
+        return (self._order[at], self._values[self._order[at]]) if at < len(self._order) else None
+
+
+def tree(status: dict[str, Any], events: Iterable[dict[str, Any]], index: int, pending: int) -> Tree:
+    """`index`: ifIndex of the LAN interface."""
+    values = dict(_pair(status, pending))
+    values.update(_events(events))
+    vrrp = status.get("vrrp") or {}
+    if status.get("group_id"):
+        values.update((_version3 if vrrp.get("version") == 3 else _version2)(status, vrrp, index))
+    return Tree(values)
+
+
+def _pair(status: dict[str, Any], pending: int) -> Iterator[tuple[Oid, Value]]:
+    peer, sync = status.get("peer") or {}, status.get("sync") or {}
+    backup = status if status.get("role") == "backup" else peer
+    protected = status.get("role") in ("master", "backup") and backup.get("mode") == "active"
+    protected = protected and (peer.get("armed") if status.get("role") == "master" else not status.get("why"))
+    age = sync.get("age_s")
+    found = (
+        _string(status.get("serial")), _string(str(status.get("model")).upper()),
+        _string(status.get("firmware")), _integer(ROLES.get(str(status.get("role")), 2)),
+        _integer(MODES.get(str(status.get("mode")), 0)), _string(status.get("why")),
+        _gauge(status.get("group_id") or 0), _truth(protected), _string(peer.get("serial")),
+        _integer(PEERS.get(str(peer.get("state")), 0)), _integer(MODES.get(str(peer.get("mode")), 0)),
+        _string(sync.get("state")), _integer(-1 if age is None else age), _gauge(pending),
+    )  # fmt: skip
+    for number, value in enumerate(found, 1):
+        yield oid(f"{oids.PAIR}.{number}.0"), value
+
+
+def _events(events: Iterable[dict[str, Any]]) -> Iterator[tuple[Oid, Value]]:
+    for event in events:
+        row = (
+            _string(event["uid"]), _string(event["unit"]), _string(words.utc(event["time"])),
+            _integer(oids.SEVERITY[event["severity"]]), _string(event["source"]), _string(event["name"]),
+            _string(event["description"]), _integer(2 if event["state"] == "read" else 1),
+            _truth(event["cleared"]),
+        )  # fmt: skip
+        for number, value in enumerate(row, 2):
+            yield oid(f"{oids.EVENT_ENTRY}.{number}.{event['id']}"), value
+
+
+def _services(status: dict[str, Any]) -> list[str]:
+    return [address.partition("/")[0] for address in status.get("service_addresses") or ()]
+
+
+def _mac(status: dict[str, Any]) -> bytes:
+    return bytes((0, 0, 0x5E, 0, 1, int(status["group_id"])))
+
+
+def _own(status: dict[str, Any]) -> str:
+    return str(status.get("virtual_ip") or "0.0.0.0").partition("/")[0]
+
+
+def _version2(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Iterator[tuple[Oid, Value]]:
+    counters = vrrp.get("counters") or {}
+    row = f"{index}.{status['group_id']}"
+    yield oid(f"{oids.VRRP2}.1.1.0"), _integer(2)  # vrrpNodeVersion
+    yield oid(f"{oids.VRRP2}.1.2.0"), _integer(1)  # vrrpNotificationCntl: enabled
+    operation: dict[int, Value] = {
+        2: _octets(_mac(status)),
+        3: _integer(STATES.get(str(vrrp.get("state")), 1)),
+        4: _integer(1),  # up
+        5: _integer(vrrp.get("priority") or 0),
+        6: _integer(max(1, len(_services(status)))),
+        7: ("ipaddress", str(vrrp.get("master") or "0.0.0.0")),
+        8: ("ipaddress", _own(status)),
+        9: _integer(1),  # no authentication
+        10: ("string", ""),  # never shown, as the RFC demands
+        11: _integer(vrrp.get("advertisement_interval") or 1),
+        12: _truth(False),
+        13: _ticks(vrrp.get("state_since_s")),
+        14: _integer(1),  # ip
+        15: _integer(1),  # active
+    }
+    for number, value in operation.items():
+        yield oid(f"{oids.VRRP2}.1.3.1.{number}.{row}"), value
+    for address in _services(status):
+        yield oid(f"{oids.VRRP2}.1.4.1.2.{row}.{address}"), _integer(1)
+    for number, name in enumerate(("checksum", "version", "vrid"), 1):
+        yield oid(f"{oids.VRRP2}.2.{number}.0"), _counter(counters.get(name, 0))
+    counted = ("become_master", "adverts_received", "adver_int", "", "ttl", "prio_zero_received",
+               "prio_zero_sent", "type", "addr_list", "auth_invalid", "auth_mismatch", "length")  # fmt: skip
+    for number, name in enumerate(counted, 1):
+        yield oid(f"{oids.VRRP2}.2.4.1.{number}.{row}"), _counter(_count(counters, name))
+
+
+def _version3(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Iterator[tuple[Oid, Value]]:
+    counters = vrrp.get("counters") or {}
+    row = f"{index}.{status['group_id']}.1"  # ipv4
+    operation: dict[int, Value] = {
+        3: _octets(_address(vrrp.get("master"))),
+        4: _octets(_address(_own(status))),
+        5: _octets(_mac(status)),
+        6: _integer(STATES.get(str(vrrp.get("state")), 1)),
+        7: _gauge(vrrp.get("priority") or 0),
+        8: _integer(max(1, len(_services(status)))),
+        9: _integer(round((vrrp.get("advertisement_interval") or 1) * 100)),
+        10: _truth(False),
+        11: _truth(True),
+        12: _ticks(vrrp.get("state_since_s")),
+        13: _integer(1),
+    }
+    for number, value in operation.items():
+        yield oid(f"{oids.VRRP3}.1.1.1.1.{number}.{row}"), value
+    for address in _services(status):
+        yield oid(f"{oids.VRRP3}.1.1.2.1.2.{row}.4.{address}"), _integer(1)
+    for number, name in enumerate(("checksum", "version", "vrid"), 1):
+        yield oid(f"{oids.VRRP3}.1.2.{number}.0"), _counter64(counters.get(name, 0))
+    yield oid(f"{oids.VRRP3}.1.2.4.0"), _ticks(0)
+    cause = REASONS.get(str(vrrp.get("cause")), 1) if vrrp.get("state") == "master" else 0
+    statistics: dict[int, Value] = {
+        1: _counter(_count(counters, "become_master")),
+        2: _integer(cause),
+        3: _counter64(_count(counters, "adverts_received")),
+        4: _counter64(_count(counters, "adver_int")),
+        5: _counter64(_count(counters, "ttl")),
+        6: _integer(0),
+        7: _counter64(_count(counters, "prio_zero_received")),
+        8: _counter64(_count(counters, "prio_zero_sent")),
+        9: _counter64(_count(counters, "type")),
+        10: _counter64(_count(counters, "addr_list")),
+        11: _counter64(_count(counters, "length")),
+        12: _ticks(0),
+        13: _gauge(1000),
+    }
+    for number, value in statistics.items():
+        yield oid(f"{oids.VRRP3}.1.2.5.1.{number}.{row}"), value
+
+
+def _count(counters: dict[str, int], name: str) -> int:
+    """A remark (`…_err`) and a refusal of that name count together."""
+    return counters.get(name, 0) + counters.get(f"{name}_err", 0)
+
+
+def _address(text: Any) -> bytes:
+    return ipaddress.IPv4Address(str(text or "0.0.0.0")).packed
+
+
+def serve(fresh: Callable[[], Tree], asked: TextIO, answers: TextIO) -> None:
+    """Until the agent closes its end. A request that is none is answered with NONE."""
+    found, until = Tree({}), 0.0
+
+    def say(*lines: str) -> None:
+        answers.write("".join(f"{line}\n" for line in lines))
+        answers.flush()
+
+    for line in asked:
+        command = line.strip().lower()
+        if command == "ping":
+            say("PONG")
+        elif command in ("get", "getnext"):
+            wanted = asked.readline()
+            if time.monotonic() > until:
+                found, until = fresh(), time.monotonic() + FRESH
+            say(*_answered(found, command, wanted))
+        elif command == "set":
+            asked.readline()
+            asked.readline()
+            say("not-writable")
+        elif command:
+            say("NONE")
+
+
+def _answered(found: Tree, command: str, wanted: str) -> tuple[str, ...]:
+    try:
+        at = oid(wanted.strip())
+    except ValueError:
+        return ("NONE",)
+    value = found.get(at) if command == "get" else None
+    if command == "getnext":
+        after = found.after(at)
+        at, value = after or (at, None)
+    if value is None:
+        return ("NONE",)
+    return ("." + ".".join(map(str, at)), *value)
