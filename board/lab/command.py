@@ -82,6 +82,7 @@ def _up(lab: Lab, options: argparse.Namespace) -> None:
         configure=not options.no_config,
         licence=not options.no_licence,
         pbx=not options.no_pbx,
+        phones=not options.no_pbx,
         pages=not options.no_pages,
     )
     chosen = options.version or options.interval or options.no_virtual_mac or options.plan != Demo.plan

@@ -19,7 +19,13 @@ WAN = IPv4Interface("203.0.113.10/24")
 GATEWAY = "203.0.113.1"
 GROUP_ID = 18
 _WITHOUT_WAN = ("qx2000",)
+PHONES = range(101, 109)  # extensions of the demo
 ISSUE_KEYS = Path(__file__).resolve().parents[1] / "vendor" / "issue-keys"
+
+
+def sip_password(extension: int) -> str:
+    """Of the demo, where nobody has a secret."""
+    return f"demo-{extension}-phone"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Demo:
     configure: bool = True
     licence: bool = True
     pbx: bool = False  # Kamailio, as the image has it; `lab up` has it
+    phones: bool = False  # accounts for the demo's phones
     pages: bool = False  # the units serve their pages; `lab up` has them
 
     @property
@@ -72,6 +79,8 @@ class Demo:
             chosen.append(f"redundancy.vrrp_version={self.version}")
         if self.interval is not None:
             chosen.append(f"redundancy.advertisement_interval={self.interval}")
+        if self.phones:
+            chosen += [f"extensions.{number}.password={sip_password(number)}" for number in PHONES]
         if not self.virtual_mac:
             chosen.append("redundancy.virtual_mac=false")
         return chosen

@@ -116,7 +116,9 @@ def outage_line(outage: Outage | None, address: str) -> str:
     return f"{address}: silent for {outage.ms / 1000:.1f} s"
 
 
-def page(seen: dict[str, Seen], outage: str, notice: str, width: int, height: int) -> list[str]:
+def page(
+    seen: dict[str, Seen], outage: str, notice: str, width: int, height: int, phones: str = ""
+) -> list[str]:
     """The picture: lines with ANSI colours, none wider than the terminal, none below its end."""
     column = max((width - 3) // 2, 24)
 
@@ -136,7 +138,7 @@ def page(seen: dict[str, Seen], outage: str, notice: str, width: int, height: in
         ]
         lines.append(" │ ".join(text[:column].ljust(column) for text in texts))
     lines.append("─" * min(width, 2 * column + 3))
-    lines += [text[:width] for text in (outage, notice, *_HELP)]
+    lines += [text[:width] for text in (outage, phones, notice, *_HELP)]
     return lines[:height]
 
 
@@ -175,6 +177,7 @@ def _draw(watcher: Watcher) -> None:
             watcher.notice,
             size.columns,
             size.lines,
+            watcher.phones.line(),
         )
         sys.stdout.write("\x1b[H" + "\n".join(f"{line}\x1b[K" for line in lines) + "\x1b[J")
         sys.stdout.flush()
@@ -190,7 +193,7 @@ def _print_changes(watcher: Watcher) -> None:
         lines = {unit: change_line(unit, seen) for unit, seen in watcher.seen.items() if seen.status}
         outage = watcher.outage()
         if outage is None or outage.over:  # a running one would be a line every time
-            lines["pc"] = f"pc: {outage_line(outage, watcher.service)}"
+            lines["pc"] = f"pc: {outage_line(outage, watcher.service)}; {watcher.phones.line()}"
         for who, line in lines.items():
             if shown.get(who) != line:
                 print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)

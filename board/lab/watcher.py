@@ -14,6 +14,7 @@ from typing import Any
 from .namespace import LabError
 from .network import UNITS
 from .pair import Lab
+from .phones import Phones
 from .probe import Outage, Probe
 
 EVENTS_SHOWN = 5
@@ -54,9 +55,11 @@ class Watcher:
         self._threads = [threading.Thread(target=self._ask, args=(unit,), daemon=True) for unit in UNITS]
         self._probe = Probe(lab.network.name("pc"), self.service)
         self._busy = threading.Lock()
+        self.phones = Phones(lab)
 
     def __enter__(self) -> "Watcher":
         self._probe.start()
+        self.phones.start()
         for thread in self._threads:
             thread.start()
         return self
@@ -64,6 +67,7 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._probe.stop()
+        self.phones.stop()
         for thread in self._threads:
             thread.join(2.0)
 
