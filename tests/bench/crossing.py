@@ -6,6 +6,7 @@ Settings are set as a user does it, over the control socket: the time is from th
 the time included. Voice files count when they are in the Backup's tree and the Master calls it in step.
 """
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -62,7 +63,8 @@ class _Daemon:
 
 
 def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Found:
-    """`setting`: ms until one of `count` settings is durable on both; `setting-octets` a change."""
+    """`setting`: ms until one of `count` settings is durable on both; `setting-flush`: what the disk alone
+    takes for that, measured between two of them; `setting-octets` a change."""
     master = pair.ready()
     daemon = _Daemon(pair, master)
     values = {
@@ -72,7 +74,7 @@ def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Fo
     daemon.set(values)
     names = [path for path in values if path.endswith(".name")]
     wait_for(lambda: daemon.in_step, PATIENCE, "the settings on both units", 0.1)
-    before, times = daemon.octets, list[Sample]()
+    before, times, flushes = daemon.octets, list[Sample](), list[Sample]()
     for number in range(rounds):
         began = time.perf_counter()
         durable = daemon.set({names[number % len(names)]: f"Changed {number}"})
@@ -80,6 +82,7 @@ def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Fo
         failed = "" if durable == "both" else f"answered durable: {durable}"
         times.append(Sample(lasted * 1e3, failed=failed))
         time.sleep(PACE)
+        flushes.append(Sample(2e3 * _flush(folder / "flushed", number)))
     ours = Sample((daemon.octets - before) / rounds)
     theirs: list[Sample] = []
     crossed: list[Sample] = []
@@ -95,6 +98,7 @@ def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Fo
                 crossed.append(Sample(run.octets))
     return {
         "setting": {PRODUCT: times, RSYNC: theirs},
+        "setting-flush": {PRODUCT: flushes},
         "setting-octets": {PRODUCT: [ours], RSYNC: crossed},
     }
 
@@ -164,6 +168,18 @@ def voice(pair: Pair, folder: Path, files: int, runs: int) -> Found:
         time.sleep(3.0)
         turn("voice-moved", moved)
     return found
+
+
+def _flush(file: Path, number: int) -> float:
+    """Seconds until as many octets as a commit writes are durable on this disk, over older ones as in SQLite's
+    log."""
+    with file.open("r+b" if number else "wb") as out:
+        out.seek(number % 64 << 14)
+        out.write(bytes(1 << 14))
+        out.flush()
+        began = time.perf_counter()
+        os.fdatasync(out.fileno())
+        return time.perf_counter() - began
 
 
 def _holds(file: Path, octets: bytes) -> bool:
