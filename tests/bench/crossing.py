@@ -171,8 +171,7 @@ def voice(pair: Pair, folder: Path, files: int, runs: int) -> Found:
 
 
 def _flush(file: Path, number: int) -> float:
-    """Seconds until as many octets as a commit writes are durable on this disk, over older ones as in SQLite's
-    log."""
+    """Seconds until as many octets as a commit writes are durable on this disk, over older ones."""
     with file.open("r+b" if number else "wb") as out:
         out.seek(number % 64 << 14)
         out.write(bytes(1 << 14))
