@@ -31,7 +31,6 @@ HEADERS = [
     "blink.h",
     "gpio.h",
     "kernel.h",
-    "listing.h",
 ]
 
 

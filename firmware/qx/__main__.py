@@ -51,7 +51,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
                "show what happened, mark it as read, try the ways out"),
     "flash": ("cli.flash", "run", "FILE", "write a firmware image into the idle slot (the daemon's helper)"),
     "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
-    "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later]]",
+    "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later|--pair]]",
                 "show the firmware slots, install firmware, or confirm the one on trial"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
     "console": ("cli.console", "run", "[--line DEVICE] [--speed BITS] [--term NAME]",

@@ -28,8 +28,13 @@ class Child:
     def __init__(self, name: str, argv: list[str]) -> None:
         self.name = name
         self.ends = 0
+        self.up = False
         self._argv = argv
         self._task: asyncio.Task[None] | None = None
+
+    def plain(self) -> dict[str, object]:
+        """Of JSON types, for the status."""
+        return {"state": "running" if self.up else "stopped", "ends": self.ends}
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._keep())
@@ -63,9 +68,11 @@ class Child:
             )  # fmt: skip
         except OSError as error:
             return f"not started: {error.strerror}"
+        self.up = True
         try:
             return await process.wait()
         finally:
+            self.up = False
             if process.returncode is None:
                 process.terminate()
                 try:

@@ -83,6 +83,7 @@ async def _serve(paths: Paths) -> int:
         await controller.start()
         controller.upgrade = upgrade = Upgrade(controller, slots)
         controller.tells["upgrade"] = upgrade.plain
+        controller.tells["pages"] = pages.plain
         controller.spawn(upgrade.run())
         front = Front(controller)
         controller.tells["leds"] = front.plain

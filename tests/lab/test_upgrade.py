@@ -13,14 +13,15 @@ import pytest
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
+from counts import SOAK
 from labtools import other, qx, wait_for
 from pairs import QUICK, pair, ready, refused
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
-from upgrade_bench import image
+from upgrade_bench import another_signer, image
 
-TIMES = "\n[upgrade]\nhealthy = 2\ntrial = 5\n"
+TIMES = "\n[upgrade]\nhealthy = 1\ntrial = 5\n"
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,7 @@ def test_a_refused_image_changes_nothing(lab: Lab, tmp_path: Path) -> None:
     assert results(lab, master)[-1] == "firmware: is for QX50; expected QX200"
 
 
+@pytest.mark.skipif(not SOAK, reason="the boot loader's rules have unit tests; the machine's a soak")
 def test_power_that_goes_in_a_trial_returns_the_old_slot(lab: Lab, tmp_path: Path) -> None:
     """R38: three starts of a slot on trial that power ends before it is confirmed: the boot loader gives
     up."""
@@ -111,7 +113,7 @@ def test_power_that_goes_in_a_trial_returns_the_old_slot(lab: Lab, tmp_path: Pat
     before = firmware(lab, backup)["slot"]
     board = lab.units[backup].root / "etc/qx/board.toml"
     text = board.read_text()
-    board.write_text(text.replace("healthy = 2", "healthy = 100").replace("trial = 5", "trial = 200"))
+    board.write_text(text.replace("healthy = 1", "healthy = 100").replace("trial = 5", "trial = 200"))
     lab.qx(backup, "upgrade", str(image(tmp_path, "1.3.0")), timeout=60.0).check_returncode()
     for tries in (2, 1, 0):
         runs(lab, backup, "AB"["BA".index(before)], "trial")
@@ -121,4 +123,45 @@ def test_power_that_goes_in_a_trial_returns_the_old_slot(lab: Lab, tmp_path: Pat
     runs(lab, backup, before, "confirmed")
     assert "was given up: it did not come up" in results(lab, backup)[-1]
     board.write_text(text)
+    assert ready(lab) == master
+
+
+def test_the_pair_is_upgraded_with_one_word(lab: Lab, tmp_path: Path) -> None:
+    """R42: the Backup first, a swap, then the other one, which is active in the end; each step is told."""
+    master = ready(lab)
+    backup = other(master)
+    serials = {unit: qx(lab, unit)["serial"] for unit in UNITS}
+    slots = {unit: firmware(lab, unit)["slot"] for unit in UNITS}
+    done = lab.qx(master, "upgrade", str(image(tmp_path, "1.4.0", seed=3)), "--pair", timeout=120.0)
+    assert done.returncode == 0, done.stderr
+    assert "The other device runs the new firmware and is Master" in done.stdout
+    wait_for(lambda: qx(lab, backup).get("role") == "master", 5.0, "the other device is Master")
+    runs(lab, master, "AB"["BA".index(slots[master])], "confirmed", 60.0)
+    wait_for(lambda: "both devices run" in results(lab, backup)[-1], 20.0, "the end is told")
+    assert firmware(lab, backup)["slot"] != slots[backup]
+    assert ready(lab) == backup
+    assert qx(lab, master)["mode"] == "active"
+    b, m = serials[backup], serials[master]
+    runs_now = "runs version 1.0.0, confirmed"
+    assert results(lab, backup)[-1] == (
+        f"both devices run version 1.0.0: {b} has the image; {b} is passive; {b} {runs_now}; "
+        f"{b} is Master, with version 1.0.0; {m} is passive; {m} {runs_now}; {m} is active"
+    )
+
+
+def test_the_upgrade_of_the_pair_stops_on_the_first_problem(lab: Lab, tmp_path: Path) -> None:
+    """R42: an image that the Backup refuses: named, with what was done; the Master goes on."""
+    master = ready(lab)
+    key, certificate = another_signer(tmp_path)
+    bad = image(tmp_path, "1.5.0", key=key, certificate=certificate)
+    backup_serial = qx(lab, other(master))["serial"]
+    said = refused(lab, master, "upgrade", str(bad), "--pair")
+    assert said.startswith(
+        f"qx: upgrade: the upgrade of the pair stopped ({backup_serial} installs): firmware: bad signature"
+    )
+    assert said.endswith(f"done before: {backup_serial} has the image; {backup_serial} is passive")
+    assert qx(lab, master)["role"] == "master"
+    assert firmware(lab, master)["rolling"] is None
+    assert "expected the Master of a pair" in refused(lab, other(master), "upgrade", str(bad), "--pair")
+    lab.qx(other(master), "mode", "active").check_returncode()
     assert ready(lab) == master

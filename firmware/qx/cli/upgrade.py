@@ -16,12 +16,13 @@ from .reboot import HOWS, asking
 
 UPLOAD_MAX = 256 << 20  # octets; image.IMAGE_MAX
 CHUNK = 1 << 20
+PAIR_WAIT = 1200.0  # seconds; the other device installs, restarts and is confirmed
 
 
 def run(argv: list[str]) -> int:
-    arguments = read(argv, dict.fromkeys((*HOWS, "later"), False), count=(0, 1))
+    arguments = read(argv, dict.fromkeys((*HOWS, "later", "pair"), False), count=(0, 1))
     word = (arguments.positional or ["status"])[0]
-    given = [how for how in (*HOWS, "later") if how in arguments]
+    given = [how for how in (*HOWS, "later", "pair") if how in arguments]
     if given and (word in ("status", "confirm") or len(given) > 1):
         raise WrongUsage(f"--{given[-1]}: expected with a file, and alone")
     if word in ("status", "confirm"):
@@ -33,6 +34,8 @@ def run(argv: list[str]) -> int:
 
 def _upgrade(arguments: Arguments, word: str) -> int:
     file = _uploaded(arguments) if word == "-" else Path(word).resolve()
+    if "pair" in arguments:
+        return _pair(arguments, file, word == "-")
     try:
         last: dict[str, Any] = {}
         for last in client.follow(arguments.paths, "upgrade_install", {"file": str(file)}):
@@ -46,6 +49,16 @@ def _upgrade(arguments: Arguments, word: str) -> int:
     if "later" not in arguments:
         told += " " + asking(arguments, "reboot", {}, HOWS, "hold")
     output.json({**last, "said": told}) if arguments.json else output.text(told)
+    return 0
+
+
+def _pair(arguments: Arguments, file: Path, uploaded: bool) -> int:
+    try:
+        told: str = client.call(arguments.paths, "upgrade_pair", {"file": str(file)}, PAIR_WAIT)
+    finally:
+        if uploaded:
+            file.unlink(missing_ok=True)
+    output.json({"said": told}) if arguments.json else output.text(told)
     return 0
 
 
@@ -80,6 +93,9 @@ def status_text(found: dict[str, Any]) -> str:
     ]
     if found.get("ailing"):
         lines.append(f"not healthy yet: {found['ailing']}")
+    if found.get("rolling"):
+        did = [f"done: {one}" for one in found["rolling"]["did"]]
+        lines += ["upgrade of the pair:", *did, f"now: {found['rolling']['step']}"]
     if found.get("progress"):
         lines.append(f"{found['progress'].get('step')}: {found['progress'].get('percent')} %")
     return "\n".join(lines)

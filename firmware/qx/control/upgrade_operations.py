@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Refusal
 from . import asked
 from .unit import Unit
+from .writing import turn
 
 if TYPE_CHECKING:
     from ..upgrade.upgrade import Upgrade
@@ -54,9 +55,25 @@ async def upgrade_confirm(unit: Unit, _arguments: dict[str, Any]) -> dict[str, A
     return await asyncio.shield(_upgrade(unit).confirm())
 
 
+async def upgrade_pair(unit: Unit, arguments: dict[str, Any]) -> str:
+    """args: file, its path. On the Master: the upgrade of both devices (R42), until the swap; the other one
+    goes on then. Result: the line for the user. A Refusal says what stopped it and what was done."""
+    file = asked.text(arguments, "file")
+    if not file:
+        raise Refusal("file: expected the path of a firmware image")
+
+    async def swap() -> str:
+        async with turn(unit):
+            return await unit.swap()
+
+    await asyncio.shield(_upgrade(unit).rolling.begin(Path(file), swap))
+    return "The other device runs the new firmware and is Master; it upgrades this one now."
+
+
 OPERATIONS = {
     "upgrade_status": upgrade_status,
     "upgrade_install": upgrade_install,
     "upgrade_activate": upgrade_activate,
     "upgrade_confirm": upgrade_confirm,
+    "upgrade_pair": upgrade_pair,
 }

@@ -30,11 +30,15 @@ class Agreement:
     kinds = ROLES
 
     def __init__(self, answers: Mapping[str, Answer]) -> None:
-        self._answers = answers
+        self._answers = dict(answers)
         self._channel: Channel | None = None
         self._number = 0
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._answering: set[asyncio.Task[None]] = set()
+
+    def offer(self, answers: Mapping[str, Answer]) -> None:
+        """More that this unit does when it is asked."""
+        self._answers.update(answers)
 
     @property
     def up(self) -> bool:

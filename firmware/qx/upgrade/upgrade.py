@@ -22,6 +22,7 @@ from .. import child
 from ..errors import Refusal
 from ..packing import NotPacked, pack, unpack
 from .hardware import times
+from .rolling import Rolling
 from .slots import Slots, replace
 from .start import forget_copy
 from .trial import Trial, ailment, baseline
@@ -47,10 +48,11 @@ class Upgrade:
         self._process: asyncio.subprocess.Process | None = None
         self._progress: dict[str, Any] | None = None
         self._ailing = ""
+        self.rolling = Rolling(unit, self)
 
     def plain(self) -> dict[str, Any] | None:
-        """{version, floor, slot, state, tries, idle: {slot, version, state}, progress, ailing}; None on a
-        board without slots. `state` is confirmed, trial, or activated (the other slot starts next)."""
+        """{version, floor, slot, state, tries, idle: {slot, version, state}, progress, ailing, rolling}; None
+        on a board without slots. `state` is confirmed, trial, or activated (the other slot starts next)."""
         slots, idle = self._slots, self._idle
         if slots is None or idle is None:
             return None
@@ -67,6 +69,7 @@ class Upgrade:
             "idle": {"slot": slots.idle, "version": idle.version, "state": idle.state},
             "progress": self._progress,
             "ailing": self._ailing or None,
+            "rolling": self.rolling.plain(),
         }
 
     # --- what operations ask --------------------------------------------------------------------------
@@ -144,6 +147,7 @@ class Upgrade:
         if slots is None:
             return
         await self._tell_failed(slots)
+        await self.rolling.resume()
         if (self.plain() or {}).get("state") != "trial":
             return
         loop = asyncio.get_running_loop()
