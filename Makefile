@@ -229,7 +229,7 @@ $(SANITIZED): $(HOST)/_qx.c $(SANITIZED_SOURCES) $(wildcard cext/*.h) $(OUT)/.te
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -O1 $(SANITIZE) -shared -Icext $(INCLUDES) $(HOST)/_qx.c $(SANITIZED_SOURCES) -o $@ -lmnl -lpthread
 
-C_TESTS := $(foreach noun,packet advert decode fsm group priority announce probe hello frame gpio,$(wildcard tests/unit/test_$(noun)*.py))
+C_TESTS := $(foreach noun,packet advert decode fsm group priority announce probe hello frame gpio listing,$(wildcard tests/unit/test_$(noun)*.py))
 
 .PHONY: sanitize
 sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer and UBSan

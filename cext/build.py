@@ -31,6 +31,7 @@ HEADERS = [
     "blink.h",
     "gpio.h",
     "kernel.h",
+    "listing.h",
 ]
 
 

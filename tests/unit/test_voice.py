@@ -168,12 +168,17 @@ def test_the_same_without_hints_and_in_the_same_tick_of_the_clock(tmp_path: Path
             await in_step(a, b)
             assert a.part._scanner.watch is not None
             a.part._scanner.watch.close()
+            young = 0
             for _ in range(count(5, 50)):
                 a.write("f", b"1" * 1000)
                 a.part.closed("f")
                 await until(lambda: b.files().get("f") == b"1" * 1000)
+                if not a.part.status()["unsettled"]:
+                    continue  # on a busy machine it was no longer young when it was read: the interval's case
+                young += 1
                 (a.voice / "f").write_bytes(b"2" * 1000)
                 await until(lambda: b.files().get("f") == b"2" * 1000, 2.0)
+            assert young
 
     run(check())
 
@@ -323,6 +328,7 @@ def test_cut_at_any_octet_the_backup_has_whole_files_and_catches_up(tmp_path: Pa
                 for _ in range(chance.randrange(1, 12)):
                     name = f"d{chance.randrange(3)}/f{chance.randrange(12)}"
                     if chance.random() < 0.2 and (a.voice / name).exists():
+                        a.part.deleted(name)  # the PBX's own: more than 100 within a minute would be held
                         (a.voice / name).unlink()
                     else:
                         octets = chance.randbytes(chance.choice((0, 10, 5000, 300_000)))

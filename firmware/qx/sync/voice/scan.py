@@ -274,7 +274,9 @@ class Scanner:
         if self.leading and self._accident(lost, files):
             await self._settle(declared)
             if not self.held:
-                text = f"{lost} of {files} files are gone at once; expected the PBX to delete them"
+                before = sum(count for _, count in self._lost)
+                others = f", after {before} others within a minute" if before else " at once"
+                text = f"{lost} of {files} files are gone{others}; expected the PBX to delete them"
                 self._told(
                     "warning", "Voice data: deletion held", f"{text}; until confirmed or they are back"
                 )

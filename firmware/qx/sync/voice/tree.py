@@ -44,9 +44,6 @@ class Stopped(Exception):
     """The work was ended because the unit does something else now."""
 
 
-AT_ONCE = 1024  # entries of a folder that are hashed together
-
-
 @dataclass(slots=True)
 class Listing:
     """A folder at one moment. `stats` is the digest of names and keys, empty while one of them is young."""
@@ -176,43 +173,25 @@ class Tree:
         """A folder of 50,000 files costs memory only where they are asked for."""
         found = Listing(folder)
         digest = blake2b(digest_size=16)
-        names: list[str] = []
-        keys: list[bytes] = []
-        newest = 0
-        pack, is_file = KEY.pack, stat.S_IFREG
-        now = time.time_ns()
-
-        def gathered() -> None:
-            digest.update(b"".join(keys))
-            digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
-            if with_files:
-                found.files.extend(zip(map(os.fsencode, names), keys, strict=True))
-            names.clear()
-            keys.clear()
-
+        newest, now = 0, time.time_ns()
         try:
-            with self.folder(folder) as handle, os.scandir(handle) as entries:
-                for entry in entries:
-                    s = entry.stat(follow_symlinks=False)
-                    if s.st_mode & 0o170000 == is_file:
-                        names.append(entry.name)
-                        changed = s.st_ctime_ns
-                        keys.append(pack(s.st_ino, s.st_size, s.st_mtime_ns, changed))
-                        newest = changed if changed > newest else newest  # max() costs more
-                        if len(keys) == AT_ONCE:
-                            gathered()
-                    else:
-                        name = os.fsencode(entry.name)
-                        if folder or name not in RESERVED:
-                            kind = found.folders if stat.S_ISDIR(s.st_mode) else found.odd
-                            kind.append(joined(folder, name))
+            with self.folder(folder) as handle:
+                for part in kernel.listing(handle):
+                    digest.update(part.files)
+                    newest = part.newest
+                    if with_files:
+                        found.files.extend(kernel.entries(part.files))
+                    found.folders += self._inner(folder, part.folders)
+                    found.odd += self._inner(folder, part.odd)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        gathered()
         if not self.young(newest, now):
             found.stats = digest.digest()
         found.files.sort()
         return found
+
+    def _inner(self, folder: bytes, names: list[bytes]) -> list[bytes]:
+        return [joined(folder, name) for name in names if folder or name not in RESERVED]
 
     def look(self, path: bytes) -> os.stat_result | None:
         """None: nothing is there (or something on the way to it is no folder)."""
