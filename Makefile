@@ -94,7 +94,7 @@ $(HOST)/site-packages/.ready: pyproject.toml $(VENV)/.ready
 	@touch $@
 
 $(HOST)/qx: $(HOST)/launcher firmware/bundle.py $(CORE) $(HOST)/site-packages/.ready
-	@$(PYTHON) firmware/bundle.py $(HOST)/launcher $@
+	@$(PYTHON) -X no_debug_ranges firmware/bundle.py $(HOST)/launcher $@
 	@echo "built $@ ($$(stat -c %s $@) octets)"
 
 .PHONY: build
@@ -136,7 +136,7 @@ $(TARGET)/launcher: $(SHIPPED)
 
 $(TARGET)/usr/bin/qx: $(TARGET)/launcher firmware/bundle.py $(CORE)
 	@mkdir -p $(@D); rm -f $(@D)/qx-*
-	@$(PYTHON) firmware/bundle.py $(TARGET)/launcher $@
+	@$(PYTHON) -X no_debug_ranges firmware/bundle.py $(TARGET)/launcher $@
 	@for applet in $$(PYTHONPATH=firmware $(PYTHON) -c "from qx.__main__ import APPLETS; print(*APPLETS)"); do ln -s qx $(@D)/qx-$$applet; done
 	@echo "built $@ ($$(stat -c %s $@) octets)"
 
@@ -156,6 +156,11 @@ image: $(OUT)/.image-packages build ## an image that boots in the emulator (BOAR
 vm: ## two emulated units as a pair: serial consoles, pages on 127.0.0.1, LEDs (FRESH=1: out of the box)
 	@test -e $(OUT)/image/virt-$(MODEL)/disk.img || $(MAKE) image
 	@$(PYTHON) -m board.virt.vm up $(if $(FRESH),--fresh) $(MODEL)
+
+BUILDROOT ?=
+.PHONY: buildroot-check
+buildroot-check: ## does every symbol of board/ resolve, and is check-package silent (BUILDROOT=its source tree)
+	@board/common/buildroot-check "$(BUILDROOT)" $(OUT)/buildroot
 
 .PHONY: test-vm
 test-vm: $(OUT)/.test-packages image ## the tests on the emulated pair, and what needs the cross compiler

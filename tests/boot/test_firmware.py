@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = ("Makefile", "pyproject.toml", "cext", "firmware", "board")
-MOST = 1 << 20  # octets
+MOST = 1_000_000  # octets
 
 
 def made(sources: Path, arch: str, *options: str) -> None:
