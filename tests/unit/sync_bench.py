@@ -206,9 +206,14 @@ def same(a: Unit, b: Unit) -> bool:
 
 
 async def in_step(a: Unit, b: Unit, seconds: float = WAIT) -> None:
-    await until(
-        lambda: same(a, b) and a.sync.status()["state"] == b.sync.status()["state"] == "in step", seconds
-    )
+    try:
+        await until(
+            lambda: same(a, b) and a.sync.status()["state"] == b.sync.status()["state"] == "in step", seconds
+        )
+    except AssertionError:
+        for unit in (a, b):
+            print(unit.serial, unit.store.position, unit.sync.status(), unit.events)
+        raise
     assert a.store.snapshot() == b.store.snapshot()
 
 
