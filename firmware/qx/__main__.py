@@ -49,7 +49,6 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "events": ("cli.events", "run",
                "[--follow] [--last N] [--after ID] | read [ID ...] | test [mail|sms|snmp] | deliveries",
                "show what happened, mark it as read, try the ways out"),
-    "flash": ("cli.flash", "run", "FILE", "write a firmware image into the idle slot (the daemon's helper)"),
     "led": ("cli.led", "run", "[--table]", "show what the LEDs of the front panel say, or may say"),
     "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later|--pair]]",
                 "show the firmware slots, install firmware, or confirm the one on trial"),
@@ -76,6 +75,7 @@ INTERNAL: dict[str, tuple[str, str, str, str]] = {
     "web": ("cli.web", "run", "", "serve the embedded pages"),
     "snmp": ("cli.snmp", "run", "agent", "answer snmpd (the daemon starts it)"),
     "deliver": ("cli.deliver", "run", "", "deliver events (the daemon starts it)"),
+    "flash": ("cli.flash", "run", "FILE", "write a firmware image into the idle slot"),
     "hash": ("cli.access", "run_hash", "", "check or hash a password from stdin"),
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qx.__main__ import APPLETS
+from qx.__main__ import APPLETS, INTERNAL
 from qx.redundancy.peer import door
 from qx.sync.conflicts import KEPT_MAX
 from qx.sync.voice import looking, naming, part, scan
@@ -36,7 +36,8 @@ def test_every_command_and_every_file_that_a_page_names_is_there(page: Path) -> 
     """R31, and the README's promise to a newcomer."""
     text = page.read_text()
     words = set(re.findall(r"(?:^    |`)(?:out/host/)?qx ([a-z]+)", text, re.M))
-    assert words <= set(APPLETS), words - set(APPLETS)
+    known = {*APPLETS, *INTERNAL}
+    assert words <= known, words - known
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / target).exists(), target
     goals = set(re.findall(r"`make ([a-z-]+)", text)) | set(re.findall(r"^    make ([a-z-]+)", text, re.M))
