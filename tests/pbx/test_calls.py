@@ -76,7 +76,7 @@ def test_calls_survive_a_power_cut(serving: Lab, record_figures: Callable[..., N
     )
     hold = 9000 if calls < 20 else 25000
     with (
-        Capture(serving, "pc", "lan", "icmp[0]==3 or tcp[13]&4!=0") as refusals,
+        Capture(serving, "pc", "lan", f"src {service(serving)} and (icmp[0]==3 or tcp[13]&4!=0)") as refusals,
         Capture(serving, "pc", "lo", f"udp and src host {PC} and udp[8]&0xc0==0x80") as media,
         Prober(serving) as prober,
         probing(serving) as pings,
