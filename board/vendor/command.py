@@ -91,3 +91,39 @@ def _make_signer(name: str, file: Path) -> str:
     except OSError as error:
         raise Refusal(f"{file}: {error.strerror}; expected the name of a new file") from None
     return issuing.signers_toml(name, bytes(private.verify_key))
+
+
+def make_language_pack(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="make-language-pack",
+        description="Signs a gettext catalogue (a .mo file of the pages' words) as a language pack.",
+    )
+    parser.add_argument("catalogue", type=Path, metavar="MO")
+    parser.add_argument("pack", type=Path, metavar="PACK", help="the file to write")
+    parser.add_argument("--language", required=True, metavar="CODE", help="like de or pt-BR")
+    parser.add_argument("--name", required=True, help="as its speakers call it")
+    parser.add_argument("--version", required=True)
+    parser.add_argument(
+        "--firmware", nargs=2, required=True, metavar=("FIRST", "LAST"), help="the releases that it is for"
+    )
+    parser.add_argument("--signer", type=Path, default=issuing.DEVELOPMENT_FILE, metavar="FILE")
+    options = parser.parse_args(argv)
+    try:
+        octets = issuing.sign_language_pack(
+            {
+                "language": options.language,
+                "name": options.name,
+                "version": options.version,
+                "firmware": options.firmware,
+                "catalogue": options.catalogue.read_bytes(),
+            },
+            issuing.read_signer(options.signer),
+        )
+        options.pack.write_bytes(octets)
+    except OSError as error:
+        print(f"make-language-pack: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    except Refusal as error:
+        print(f"make-language-pack: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -22,7 +22,8 @@ from qx.errors import Refusal
 from qx.identity import serial_number
 from qx.trust import key, paste
 from qx.trust.secret import Secret
-from qx.trust.signers import signer_id
+from qx.trust.signers import Signer, Signers, signer_id
+from qx.upgrade import language
 
 DEVELOPMENT_FILE = Path(__file__).resolve().parent / "development.key"
 
@@ -118,3 +119,12 @@ def issue(
         sign(contents(a, b, features, issued, expires, set_id), pair, signer),
         sign(contents(b, a, features, issued, expires, set_id), pair, signer),
     )
+
+
+def sign_language_pack(body: dict[str, Any], signer: SigningPair) -> bytes:
+    """A language pack, read back as a unit of its first release would. Raises BadPack, by name."""
+    unsigned = language.unsigned(signer_id(signer.public), body)
+    octets = unsigned + signer.private.sign(language.CONTEXT + unsigned).signature
+    known = Signers({signer_id(signer.public): Signer(signer.name, signer.public)}, development=True)
+    language.parse(octets, known, body["firmware"][0])
+    return octets

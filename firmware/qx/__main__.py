@@ -53,6 +53,8 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "upgrade": ("cli.upgrade", "run", "[status | confirm | FILE|- [--hold|--swap|--now|--later|--pair]]",
                 "show the firmware slots, install firmware, or confirm the one on trial"),
     "vrrp": ("cli.vrrp", "run", "decode [--group JSON]", "read VRRP packets from stdin"),
+    "langpack": ("cli.langpack", "run", "[install FILE|- | remove]",
+                 "show, install or remove the language pack of the pages"),
     "console": ("cli.console", "run", "[--line DEVICE] [--speed BITS] [--term NAME]",
                 "the menu on a serial line, or on this terminal"),
     "reboot": ("cli.reboot", "run", "[--hold|--swap|--now]",

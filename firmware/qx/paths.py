@@ -98,6 +98,11 @@ class Paths:
         return self._path("data/qx/trust")
 
     @property
+    def language_pack(self) -> Path:
+        """The unit's own, never synchronised."""
+        return self._path("data/qx/language.pack")
+
+    @property
     def conflicts(self) -> Path:
         """What this unit had and gave up for the other's settings (R10)."""
         return self._path("data/qx/conflicts")

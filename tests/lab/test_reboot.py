@@ -13,10 +13,12 @@ from board.lab.pair import Lab
 
 from holders import Holders
 from labtools import other, qx, wait_for
+from language_packs import PACK
 from pairs import QUICK, events, get, in_step, outage, pair, probing, ready, restarted
 from qx.control import client
 from qx.errors import Refusal
 from qx.paths import Paths
+from terminals import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,65 @@ def test_a_backup_is_asked_nothing(lab: Lab) -> None:
     pid = lab.units[backup].daemon_pid()
     assert lab.qx(backup, "reboot").stdout == "This device restarts.\n"
     assert restarted(lab, backup, pid) == other(backup)
+
+
+def mismatches(lab: Lab, unit: str) -> list[dict[str, str]]:
+    return [one for one in qx(lab, unit).get("mismatches", []) if one["parameter"] == "language"]
+
+
+def test_another_language_pack_on_one_unit_is_a_mismatch(lab: Lab) -> None:
+    """R5, R39: shown on both by name, without a change of roles; gone when both have the same."""
+    master = ready(lab)
+    backup = other(master)
+    pids = [lab.units[unit].daemon_pid() for unit in (master, backup)]
+    ask(lab, backup, "langpack_install", pack=PACK)
+    for unit in (master, backup):
+        wait_for(lambda unit=unit: mismatches(lab, unit), 5.0, "the language is named")
+    assert mismatches(lab, master) == [{"parameter": "language", "ours": "none", "theirs": "Deutsch 1.2"}]
+    ask(lab, master, "langpack_install", pack=PACK)
+    wait_for(lambda: not (mismatches(lab, master) or mismatches(lab, backup)), 5.0, "they are the same")
+    assert ready(lab) == master
+    assert [lab.units[unit].daemon_pid() for unit in (master, backup)] == pids
+
+
+def test_the_console_swaps_and_tells_what_happens(lab: Lab) -> None:
+    """R30 on a pair: mode, swap, and the notification above the prompt; the console outlives the restart."""
+    master = ready(lab)
+    serial = qx(lab, master)["serial"]
+    argv = [str(lab.units[master].executable), "console", "--root", str(lab.units[master].root)]
+    pid = lab.units[master].daemon_pid()
+    with Terminal(argv, bits=115200) as line:
+        line.sees("login (? for help): ")
+        line.enter("admin")
+        line.sees("Password: ")
+        line.enter(serial)
+        line.sees("New password: ")
+        line.enter("battery staple")
+        line.enter("battery staple")
+        line.sees("Choice: ")
+        line.enter("4")
+        line.sees("Only a Backup device is active or passive.")
+        line.sees("Choice: ")
+        line.enter("5")
+        line.sees("Swap Master Device? (yes/no) ")
+        line.enter("yes")
+        line.sees("The Backup device is Master now; this device restarts as Backup.", 30)
+        line.sees("Choice: ")
+        assert restarted(lab, master, pid) == other(master)
+        line.enter("4")
+        line.sees("Device is in Backup mode (Active)")
+        line.sees("Set the Backup Device Mode to passive? (yes/no) ")
+        line.enter("yes")
+        line.sees("The Backup Device Mode is passive.")
+        wait_for(lambda: qx(lab, master)["mode"] == "passive", 5.0, "it is passive")
+        line.enter("4")
+        line.enter("yes")
+        line.sees("The Backup Device Mode is active.")
+        line.sees("Choice: ")
+        lab.power_off(other(master))
+        line.sees("Takeover", 20)
+    lab.power_on(other(master))
+    assert ready(lab) == master
 
 
 def test_factory_reset_of_a_master(lab: Lab) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qx.board import Board, read_board
 from qx.control.server import Server
 from qx.errors import Refusal
 from qx.events.log import EventLog
@@ -51,6 +52,7 @@ class BenchUnit:
         self.asked: list[dict[str, Any]] = []
         self.mode = "active"
         self.ask_first = False
+        self.spoken: list[str] = []
         self.rebooted: list[tuple[str, str]] = []
 
     def status(self) -> dict[str, Any]:
@@ -81,6 +83,16 @@ class BenchUnit:
 
     async def install_licence(self, text: str) -> dict[str, Any]:
         raise Refusal(f"feature key: {len(text)} characters; expected one of the vendor's")
+
+    @property
+    def board(self) -> Board:
+        return read_board(self.paths)
+
+    async def run_in_keyring(self, work: Callable[[Any], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.worker, work, None)
+
+    def speaks(self, language: str) -> None:
+        self.spoken.append(language)
 
     async def reboot(self, how: str, word: str) -> str:
         if self.ask_first and not how:

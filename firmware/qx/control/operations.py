@@ -19,6 +19,7 @@ from . import (
     asked,
     conflict_operations,
     event_operations,
+    langpack_operations,
     pbx_operations,
     phone_operations,
     procedure_operations,
@@ -294,4 +295,5 @@ OPERATIONS: dict[str, Callable[[Unit, dict[str, Any]], Awaitable[Any]]] = {
     **pbx_operations.OPERATIONS,
     **upgrade_operations.OPERATIONS,
     **phone_operations.OPERATIONS,
+    **langpack_operations.OPERATIONS,
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from ..board import Board
 from ..events.desk import Desk
 from ..events.log import EventLog
 from ..paths import Paths
@@ -19,6 +20,7 @@ from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 from ..sync.live import LiveState
+from ..trust.keyring import Keyring
 
 if TYPE_CHECKING:
     from ..upgrade.upgrade import Upgrade
@@ -76,6 +78,19 @@ class Unit(Protocol):
         parameters change through the Master and while the peer is there, unless `forced` (R13). A refusal to
         take into use is an answer to the user (the commit stands); it says what is stored and not in use, and
         why."""
+        ...
+
+    @property
+    def board(self) -> Board:
+        """What it runs on."""
+        ...
+
+    async def run_in_keyring(self, work: Callable[[Keyring], T]) -> T:
+        """As `run_in_store`, in the thread of keys and of what else is signed."""
+        ...
+
+    def speaks(self, language: str) -> None:
+        """Tells the other unit which language pack this one has; empty for none."""
         ...
 
     async def confirm_certificate(self) -> bool:

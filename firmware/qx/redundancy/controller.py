@@ -366,6 +366,9 @@ class Controller:
             self.unhold()
         self.look()
 
+    def speaks(self, language: str) -> None:
+        self.partner.speaks(language)
+
     async def confirm_certificate(self) -> bool:
         return await self.partner.confirm_certificate()
 

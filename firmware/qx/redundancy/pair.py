@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from ..board import Board
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
@@ -61,6 +62,7 @@ class Own(Protocol):
     """This unit."""
 
     paths: Paths
+    board: Board
     identity: Identity
     store: Store
     events: EventLog

@@ -22,6 +22,7 @@ from ..sync.live import LiveState
 from ..sync.settings import SettingsSync
 from ..sync.voice.part import VoiceSync
 from ..trust.certificate import own_certificate
+from ..upgrade.language import kept
 from . import swap
 from .agreement import Agreement, Answer
 from .peer.hello import UNPAIRING, Mismatch, PeerHello, newer
@@ -74,9 +75,25 @@ class Partner:
             log.error("%s", error)
             return
         parts = (self.settings, self.voice, self.live, self.agreement, *self._more)
-        self.session = Session(unit.identity, FIRMWARE, unit.keyring, certificate, parts, self._told)
+        self.session = Session(
+            unit.identity, FIRMWARE, unit.keyring, certificate, parts, self._told, await self._language()
+        )
         await self.voice.open()
         self._reconcile()
+
+    async def _language(self) -> str:
+        """The language pack of this unit, as the other one is told."""
+        unit = self._unit
+        try:
+            found = await unit.run_in_keyring(lambda _: kept(unit.paths, unit.board, FIRMWARE))
+        except Refusal as error:
+            unit.events.add("warning", "Language pack cannot be used", str(error), "Language")
+            return ""
+        return found.title if found else ""
+
+    def speaks(self, language: str) -> None:
+        if self.session:
+            self.session.speak(language)
 
     async def close(self) -> None:
         if self._reconciling:

@@ -22,3 +22,11 @@ COPY: Any = _c.Struct(
     "flag" / _c.Int8ul,
     "variables" / _c.Bytes(COPY_SIZE - 5),  # name=value and a zero octet each; zeros to the end
 )
+
+# Of a language pack (language.py), before its body and signature.
+LANGUAGE: Any = _c.Struct(
+    "magic" / _c.Const(b"QXLP"),
+    "format" / _c.Int16ub,
+    "length" / _c.Int32ub,  # octets of the body
+    "signer" / _c.Bytes(8),  # see trust.signers.signer_id
+)

@@ -163,6 +163,11 @@ class Session:
         self._stranger = ""
         self._restart("keys")
 
+    def speak(self, language: str) -> None:
+        """Another language pack, or none: hellos are exchanged anew."""
+        self._own = replace(self._own, language=language)
+        self._restart("language")
+
     async def confirm_certificate(self) -> bool:
         """Somebody on this unit confirms the changed certificate; false when none waits. Raises Refusal when
         flash refuses."""
