@@ -90,6 +90,15 @@ class Machine:
                 start_new_session=True,
             )
         self.powered_at = time.monotonic()
+        # At once: what the guest writes to a console that nobody listens to blocks the writer for good.
+        deadline = self.powered_at + 20
+        while self._shell is None:
+            try:
+                self._bench()
+            except OSError:
+                if time.monotonic() > deadline or not self.running:
+                    raise MachineError(f"{self.name}: no emulator: {self._last_words()}") from None
+                time.sleep(0.1)
 
     def power_cut(self) -> float:
         """The plug is pulled: the emulator is killed at once. CLOCK_MONOTONIC seconds of it."""
@@ -212,7 +221,11 @@ class Machine:
     def _bench(self) -> socket.socket:
         if self._shell is None:
             shell = socket.socket(socket.AF_UNIX)
-            shell.connect(str(self.folder / "workbench"))
+            try:
+                shell.connect(str(self.folder / "workbench"))
+            except OSError:
+                shell.close()
+                raise
             shell.settimeout(0.3)
             with contextlib.suppress(TimeoutError):
                 while shell.recv(4096):
