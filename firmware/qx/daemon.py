@@ -83,13 +83,13 @@ async def _serve(paths: Paths) -> int:
         await controller.start()
         controller.upgrade = upgrade = Upgrade(controller, slots)
         controller.tells["upgrade"] = upgrade.plain
-        controller.tells["pages"] = pages.plain
         controller.spawn(upgrade.run())
         front = Front(controller)
         controller.tells["leds"] = front.plain
         controller.spawn(front.run())
         if board.http_port:
             pages.start()
+            controller.tells["pages"] = pages.plain
         if board.watchdog:
             controller.spawn(watchdog.feed(board.watchdog, board.watchdog_seconds))
         return await controller.ending
