@@ -121,8 +121,8 @@ def test_another_language_pack_on_one_unit_is_a_mismatch(lab: Lab) -> None:
     assert [lab.units[unit].daemon_pid() for unit in (master, backup)] == pids
 
 
-def test_the_console_swaps_and_tells_what_happens(lab: Lab) -> None:
-    """R30 on a pair: mode, swap, and the notification above the prompt; the console outlives the restart."""
+def test_the_console_swaps_and_sets_the_mode(lab: Lab) -> None:
+    """R30 on a pair: mode and swap; the console outlives the restart of the daemon."""
     master = ready(lab)
     serial = qx(lab, master)["serial"]
     argv = [str(lab.units[master].executable), "console", "--root", str(lab.units[master].root)]
@@ -155,10 +155,6 @@ def test_the_console_swaps_and_tells_what_happens(lab: Lab) -> None:
         line.enter("yes")
         line.sees("The Backup Device Mode is active.")
         line.sees("Choice: ")
-        lab.power_off(other(master))
-        line.sees("Takeover", 20)
-    lab.power_on(other(master))
-    assert ready(lab) == master
 
 
 def test_factory_reset_of_a_master(lab: Lab) -> None:
