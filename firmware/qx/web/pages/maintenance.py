@@ -61,30 +61,30 @@ def register(site: Site) -> None:
 
     @site.page(REBOOT, ("POST",))
     async def reboot_now(visit: Visit) -> Response:
-        said = await visit.unit.ask("reboot", {"how": _how(visit), "who": visit.who}, WAIT)
+        said = await visit.unit.ask("reboot", {"how": chosen(visit), "who": visit.who}, WAIT)
         return visit.render("leaving.html", title="Reboot", text=str(said))
 
     @site.page(RESET, who="administrator")
     async def reset(visit: Visit) -> Response:
-        return visit.render("reset.html", choices=_choices(visit)[1:])
+        return visit.render("reset.html", choices=choices(visit)[1:])
 
     @site.page(RESET, ("POST",))
     async def reset_now(visit: Visit) -> Response:
         asked = {
-            "how": _how(visit), "serial": visit.field("serial").strip(), "user": visit.who,
+            "how": chosen(visit), "serial": visit.field("serial").strip(), "user": visit.who,
             "password": visit.field("password"), "from": visit.address,
         }  # fmt: skip
         said = await visit.unit.ask("factory-reset", asked, LOGIN_WAIT)
         return visit.render("leaving.html", title="Factory Reset", text=str(said))
 
 
-def _choices(visit: Visit) -> tuple[tuple[str, str], ...]:
+def choices(visit: Visit) -> tuple[tuple[str, str], ...]:
     """The question of R41, where an active Backup would take over."""
     peer = visit.status.get("peer") or {}
     return HOWS if visit.status.get("role") == "master" and peer.get("state") == "backup" else ()
 
 
-def _how(visit: Visit) -> str:
+def chosen(visit: Visit) -> str:
     how = visit.field("how")
     if how not in ("", "hold", "swap", "now"):
         raise Refusal(f"how: {how[:20]!r}; expected hold or swap")
@@ -93,6 +93,6 @@ def _how(visit: Visit) -> str:
 
 def _ask(visit: Visit, title: str, path: str, button: str, lines: tuple[str, ...]) -> Response:
     return visit.render(
-        "confirm.html", title=title, action=path, back="/", hidden={}, choices=_choices(visit), danger=False,
+        "confirm.html", title=title, action=path, back="/", hidden={}, choices=choices(visit), danger=False,
         button=button, lines=lines,
     )  # fmt: skip
