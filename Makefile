@@ -196,13 +196,13 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TWO_AT_A_TIME := -n 2 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/web tests/wire $(addprefix --ignore=,$(ALONE))
+TOGETHER      := -n 3 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/web tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages $(AXE) build lint sanitize ## everything that CI runs
 	@$(if $(TESTS),,$(PY) -m pytest $(UNIT))
 	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz $(ALONE))
-	@$(if $(TESTS),,$(PY) -m pytest $(TWO_AT_A_TIME))
+	@$(if $(TESTS),,$(PY) -m pytest $(TOGETHER))
 
 .PHONY: test-unit
 test-unit: $(OUT)/.test-packages build ## the unit tests alone, two at a time
