@@ -248,7 +248,7 @@ C_TESTS := $(foreach noun,packet advert decode fsm group priority announce probe
 sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer and UBSan
 	@LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1 \
 	  ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	  $(PY) -m pytest -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),$(C_TESTS))
+	  $(PY) -m pytest -n 2 --dist worksteal -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),$(C_TESTS))
 
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz

@@ -54,8 +54,8 @@ def _would_take_over(lab: Lab, master: str) -> bool:
     return in_step and backup["vrrp"]["armed"] and not backup["why"] and told[master]["peer"]["armed"]
 
 
-def restarted(lab: Lab, unit: str, pid: int) -> str:
-    """Waits until another daemon runs and the pair is one again; the Master's name."""
+def another_daemon(lab: Lab, unit: str, pid: int) -> None:
+    """Waits until the unit runs another daemon than that one."""
 
     def new() -> bool:
         try:
@@ -64,6 +64,11 @@ def restarted(lab: Lab, unit: str, pid: int) -> str:
             return False  # between the two
 
     wait_for(new, 5.0, "a new daemon")
+
+
+def restarted(lab: Lab, unit: str, pid: int) -> str:
+    """Waits until another daemon runs and the pair is one again; the Master's name."""
+    another_daemon(lab, unit, pid)
     return ready(lab)
 
 

@@ -121,8 +121,8 @@ def test_another_language_pack_on_one_unit_is_a_mismatch(lab: Lab) -> None:
     assert [lab.units[unit].daemon_pid() for unit in (master, backup)] == pids
 
 
-def test_the_console_swaps_and_sets_the_mode(lab: Lab) -> None:
-    """R30 on a pair: mode and swap; the console outlives the restart of the daemon."""
+def test_the_console_swaps_and_tells_what_happens(lab: Lab) -> None:
+    """R30 on a pair: mode, swap, and events above the prompt; the console outlives the daemon's restart."""
     master = ready(lab)
     serial = qx(lab, master)["serial"]
     argv = [str(lab.units[master].executable), "console", "--root", str(lab.units[master].root)]
@@ -155,6 +155,11 @@ def test_the_console_swaps_and_sets_the_mode(lab: Lab) -> None:
         line.enter("yes")
         line.sees("The Backup Device Mode is active.")
         line.sees("Choice: ")
+        ready(lab)  # one that has not heard the Master yet would not call it a takeover
+        lab.power_off(other(master))
+        line.sees("Takeover: this device is Master", 20)
+    lab.power_on(other(master))
+    assert ready(lab) == master
 
 
 def test_factory_reset_of_a_master(lab: Lab) -> None:

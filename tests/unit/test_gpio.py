@@ -99,7 +99,8 @@ def run_held(shim: Path, folder: Path, seconds: float, code: str = HELD) -> tupl
     chip.touch()
     environment = {
         **os.environ,
-        "LD_PRELOAD": str(shim),
+        # Behind a sanitizer that is loaded already: it wants to be the first.
+        "LD_PRELOAD": " ".join(filter(None, (os.environ.get("LD_PRELOAD"), str(shim)))),
         "QX_GPIO_CHIP": str(chip),
         "QX_GPIO_TRACE": str(folder / "trace"),
         "QX_GPIO_FAIL": str(folder / "fail"),
