@@ -21,8 +21,8 @@ from board.lab.namespace import socket_in
 from board.lab.pair import Lab
 
 from counts import bound, count
-from labtools import Capture, becomes, other, wait_for
-from pairs import Log, pair, probing, put, ready, service
+from labtools import Capture, becomes, other, qx, wait_for
+from pairs import Log, another_daemon, pair, probing, put, ready, service
 from pbx.phones import PC, Prober, Sipp, accounts, credentials, register
 from pbx.torture import MESSAGES
 
@@ -166,6 +166,35 @@ def test_a_second_takeover(serving: Lab) -> None:
     assert all(0 < left <= 120 for left in expiry.values()), expiry
     serving.power_on(master)
     assert ready(serving) == backup
+
+
+def test_a_killed_daemon_finds_registrations_and_calls_again(serving: Lab) -> None:
+    """R11, R18: where no Backup is, the applications go on; Kamailio is asked for what was in memory."""
+    master = ready(serving)
+    before = registered(serving, master)
+    serving.power_off(other(master))
+    wait_for(
+        lambda: qx(serving, master)["peer"]["state"] == "down", 10.0, "the Master knows that it is alone"
+    )
+    with (
+        Sipp(serving, "callee-ends", CALLEES, 2, media=20000, ring=100) as called,
+        Sipp(serving, "caller-changes", CALLERS, 2, media=40000, hold=8000,
+             rows=calls_of(range(FIRST, FIRST + 2), range(FIRST + count(6, 100), FIRST + count(6, 100) + 2))
+             ) as calling,
+    ):  # fmt: skip
+        wait_for(lambda: calls_shown(serving, master) == 2, 5.0, "two calls are up", 0.05)
+        pid, kamailio = serving.kill(master), processes(serving, master)
+        another_daemon(serving, master, pid)
+        wait_for(
+            lambda: (calls_shown(serving, master), registered(serving, master)) == (2, before),
+            6.0, "calls and registrations are known again",
+        )  # fmt: skip
+        assert processes(serving, master) == kamailio
+        calling.good()
+        called.good()
+    wait_for(lambda: not calls_shown(serving, master), 2.0, "no call is left", 0.05)
+    serving.power_on(other(master))
+    assert ready(serving) == master
 
 
 def test_torture_messages(serving: Lab) -> None:

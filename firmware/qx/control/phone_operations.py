@@ -10,7 +10,6 @@ from typing import Any
 from ..errors import Refusal
 from ..pbx.phones import PHONES
 from ..pbx.registration import DIALOGS, REGISTRATIONS, contacts_of, dialog_of
-from ..pbx.telephony import executable
 from .unit import Unit
 
 POLICIES = ("", "unreachable", "all", "none")
@@ -50,7 +49,7 @@ async def phones_start(unit: Unit, arguments: dict[str, Any]) -> None:
         raise Refusal(f"policy: {policy!r}; expected one of {', '.join(POLICIES[1:])}")
     if unit.status()["role"] not in ("master", "standalone"):
         raise Refusal("phones: this device is not Master; expected it to be")
-    unit.phones.start(executable(), policy)
+    unit.phones.start(policy)
 
 
 async def phones_stop(unit: Unit, _arguments: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def collect(paths: Paths) -> int:
 
 def ask(folder: Path, method: str, *parameters: str) -> Any:
     """The result of a command of Kamailio (JSON-RPC 2.0 over its fifo)."""
-    reply = folder / f"reply.{os.getpid()}"
+    reply = folder / f"reply-{os.getpid()}"  # Kamailio forbids a dot in it
     os.mkfifo(reply, 0o600)
     try:
         # Open for reading first, and without waiting: Kamailio opens the other end when it answers.

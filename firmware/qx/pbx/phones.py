@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .. import child
 from ..errors import Refusal
 from ..packing import pack, unpack
 
@@ -40,25 +41,28 @@ class Phones:
     def running(self) -> bool:
         return self._task is not None and not self._task.done()
 
-    def start(self, executable: str, policy: str = "") -> None:
+    def start(self, policy: str = "") -> None:
         """Begins a run; empty `policy`: that of the settings. Refusal while one runs."""
         if self.running:
             raise Refusal("phones: a run is under way; expected none (see `qx phones`)")
-        self._task = asyncio.get_running_loop().create_task(self._run(executable, policy))
+        self._task = asyncio.get_running_loop().create_task(self._run(policy))
 
     def stop(self) -> None:
         if self._task:
             self._task.cancel()
 
-    async def _run(self, executable: str, policy: str) -> None:
-        argv = [executable, "phones", "run", *([policy] if policy else []), "--root", str(self._paths.root)]
+    async def _run(self, policy: str) -> None:
+        chosen = [policy] if policy else []
+        argv = child.command("phones", "run", *chosen, "--root", str(self._paths.root))
         for _ in range(TRIES):
             try:
-                self._process = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL)
+                self._process = await asyncio.create_subprocess_exec(
+                    *argv, stdin=asyncio.subprocess.DEVNULL, env=child.environment()
+                )
                 if await self._process.wait() == 0:
                     return
             except OSError as error:
-                log.error("%s: %s", executable, error.strerror)
+                log.error("phones run: %s", error.strerror)
             except asyncio.CancelledError:
                 if self._process and self._process.returncode is None:
                     self._process.terminate()

@@ -13,10 +13,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
+from .. import child
 from . import dbtext, gate
 from .phones import Phones
 from .registration import DIALOGS, REGISTRATIONS, SECRET, TELEPHONY, all_contacts
@@ -78,7 +78,7 @@ class Telephony:
     def became_master(self, took_over: bool) -> None:
         """`took_over`: another unit was Master before, and phones may be lost (R23)."""
         if took_over and self.installed and not self.phones.running:
-            self.phones.start(executable())
+            self.phones.start()
 
     # --- what follows from settings -------------------------------------------------------------------
     def changed(self, paths: set[str]) -> None:
@@ -143,7 +143,7 @@ class Telephony:
     # --- processes ------------------------------------------------------------------------------------
     async def _helper(self, word: str) -> str | None:
         """`qx pbx WORD`: what it printed, None where it failed."""
-        return await _run(executable(), "pbx", word, "--root", str(self._paths.root))
+        return await _run(*child.command("pbx", word, "--root", str(self._paths.root)))
 
     def status(self) -> dict[str, object]:
         return {
@@ -153,15 +153,10 @@ class Telephony:
         }
 
 
-def executable() -> str:
-    """The file that this process runs: `qx`."""
-    return str(Path("/proc/self/exe").readlink())
-
-
 async def _run(*argv: str) -> str | None:
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, env=child.environment()
         )
         async with asyncio.timeout(HELPER_TIME):
             told, _ = await process.communicate()
