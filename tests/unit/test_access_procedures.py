@@ -39,6 +39,7 @@ def refused(bench: Bench, operation: str, **arguments: Any) -> Refusal:
 def test_the_button_counts_for_two_minutes() -> None:
     """At, below and above the limit; nothing odd in the file counts."""
     assert presence.left("100", 100) == presence.LASTS
+    assert presence.left("100.01", 100) == presence.LASTS  # rounded up when it was written
     assert presence.left("100.00", 100 + presence.LASTS - 0.5) == 0.5
     assert presence.left("100", 100 + presence.LASTS) == 0
     assert presence.left("200", 100) == 0  # of another start

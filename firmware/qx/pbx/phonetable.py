@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""phonetable: how each vendor's phones are asked to restart (R23): data, read from vendors.toml beside this
+"""phonetable: how each vendor's phones are asked to restart (R23): data, read from phones.toml beside this
 and from etc/qx/phones.toml, which an administrator may edit."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Vendor:
 
 def read_table(paths: Paths) -> dict[str, Vendor]:
     """The built-in table with that of etc/qx/phones.toml over it. Raises Refusal naming vendor and field."""
-    found = table(files("qx.pbx").joinpath("vendors.toml").read_text(encoding="utf-8"), "vendors.toml")
+    found = table(files("qx.pbx").joinpath("phones.toml").read_text(encoding="utf-8"), "phones.toml")
     own = paths.etc_qx / "phones.toml"
     if own.exists():
         found |= table(own.read_text(encoding="utf-8"), str(own))

@@ -33,7 +33,8 @@ def left(text: str, now: float) -> float:
         pressed = float(text)
     except ValueError:
         return 0.0
-    return max(0.0, pressed + LASTS - now) if pressed <= now + 1 else 0.0
+    # A press of this moment may have been rounded up.
+    return min(LASTS, max(0.0, pressed + LASTS - now)) if pressed <= now + 1 else 0.0
 
 
 def seconds_left(paths: Paths) -> float:
