@@ -199,8 +199,10 @@ def test_one_row_is_measured_and_written(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "bench.json").read_text())
     row = kept["rows"]["cut-10ms"]
     for who in (PRODUCT, PEER):
-        (value,) = row[who]["values"]
-        assert 5 < value < 500, row[who]  # three intervals of 10 ms, and a busy machine's leave
+        values = row[who]["values"]
+        spoilt = done.stdout.count("spoilt (")  # the probe was kept from its work
+        assert len(values) == 1 or spoilt >= MOST_SPOILT, done.stdout
+        assert all(5 < value < 500 for value in values), row[who]  # three intervals, and some
     assert "power cut of the Master, v3 10 ms" in done.stdout
     assert "| power cut of the Master, v3 10 ms" in (tmp_path / "bench.md").read_text()
     assert (tmp_path / "takeover.png").stat().st_size > 10_000
