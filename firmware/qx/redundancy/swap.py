@@ -107,8 +107,11 @@ class Taking:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._unit.interval + READY / 2
         while loop.time() < until:
-            view = self._unit.engine.view()
-            if view.state == State.BACKUP and view.ready and view.armed and view.master_heard > since:
+            view, now = self._unit.engine.view(), self._unit.engine.now()
+            # What came before it was Backup does not tell it that the service address is the Master's.
+            entered = now - int((view.state_age or 0.0) * 1e9)
+            listens = view.state == State.BACKUP and view.ready and view.armed
+            if listens and view.master_heard > max(since, entered):
                 return
             await asyncio.sleep(LOOK)
         raise Refusal("swap: the other device does not listen to advertisements; expected an active Backup")
