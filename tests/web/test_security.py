@@ -12,8 +12,9 @@ import time
 import pytest
 from board.lab.pair import Lab
 
-from labtools import other, qx
+from labtools import other, qx, wait_for
 from pairs import get
+from qx.web.news import READERS
 from web.conftest import address_of, answers, connecting, serial, visitor
 from web.visitor import NEW, Visitor
 
@@ -37,6 +38,28 @@ def test_without_a_session_nothing_is_shown_and_nothing_changes(lab: Lab, master
     nobody.cookies[f"qx-{serial(master)}"] = "A" * 43
     assert nobody.sent("/setup/redundancy", [("redundancy.sync_interval", "77")]).code == 403
     assert get(lab, master, "redundancy.sync_interval") == before
+
+
+def live(lab: Lab, master: str, admin: Visitor) -> tuple[socket.socket, int]:
+    """A page's stream of news, and how it was answered."""
+    cookies = "; ".join(f"{name}={value}" for name, value in admin.cookies.items())
+    made = connecting(lab, address_of(lab, master))()
+    made.sendall(f"GET /live HTTP/1.1\r\nHost: qx\r\nCookie: {cookies}\r\n\r\n".encode())
+    return made, int(made.recv(4096).split()[1])
+
+
+def test_pages_that_were_left_keep_no_place(lab: Lab, master: str, admin: Visitor) -> None:
+    """R28: whoever goes through many pages has live ones at the end; as many as there is room for."""
+    for _ in range(READERS + 4):
+        live(lab, master, admin)[0].close()
+
+    def all_places() -> bool:
+        made = [live(lab, master, admin) for _ in range(READERS + 1)]
+        for sock, _ in made:
+            sock.close()
+        return [code for _, code in made] == [200] * READERS + [204]
+
+    wait_for(all_places, 4.0, "there is room for as many pages as before, and no more", 0.3)
 
 
 def test_a_form_counts_with_its_own_sessions_token_and_from_its_own_pages_only(

@@ -68,6 +68,11 @@ class Stream:
         except TimeoutError:
             raise Gone(f"nothing was sent for {SILENCE:g} s") from None
 
+    async def left(self) -> None:
+        """Returns when the other end has gone, or says something after its request."""
+        with suppress(OSError):
+            await self._reader.read(1)
+
     async def some(self, count: int) -> bytes:
         """Whatever comes, for as long as it takes."""
         return await self._reader.read(count)

@@ -8,7 +8,7 @@ for anew, so nothing here knows what is on it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from ..errors import NoDaemon, Refusal
@@ -30,10 +30,13 @@ class News:
     def full(self) -> bool:
         return len(self._readers) >= READERS
 
-    async def told(self) -> AsyncGenerator[bytes, None]:
-        """The stream of one page, without an end."""
+    async def told(self, gone: Coroutine[Any, Any, Any]) -> AsyncGenerator[bytes, None]:
+        """The stream of one page, until `gone` returns: a page that was left must not keep a place until the
+        next word to it fails."""
         news = asyncio.Event()
         self._readers.add(news)
+        leaving = asyncio.get_running_loop().create_task(gone)
+        leaving.add_done_callback(lambda _: news.set())
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._look())
         try:
@@ -44,10 +47,13 @@ class News:
                         await news.wait()
                 except TimeoutError:
                     pass
+                if leaving.done():
+                    return
                 news.clear()
                 yield b"event: news\ndata: -\n\n"
         finally:
             self._readers.discard(news)
+            leaving.cancel()
 
     async def _look(self) -> None:
         while self._readers:

@@ -15,8 +15,8 @@ def register(site: Site) -> None:
     news = News(site.unit)
 
     @site.page("/live")
-    async def live(_visit: Visit) -> Response:
-        if news.full:
+    async def live(visit: Visit) -> Response:
+        if news.full or visit.stream is None:
             return Response(b"", 204)  # the browser asks no more
-        stream: Any = news.told()  # microdot takes it; its types do not say so
+        stream: Any = news.told(visit.stream.left())  # microdot takes it; its types do not say so
         return Response(stream, 200, {"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
