@@ -6,6 +6,7 @@ when it was set up, stayed up for its 20 s and was ended by its caller, and lost
 
 import csv
 import subprocess
+import threading
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ class Phones:
         self._lab = lab
         self._folder = lab.folder / "phones"
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._beginning: threading.Thread | None = None
+        self._ended = threading.Event()
 
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -41,19 +44,32 @@ class Phones:
         self._rows("caller-phones", [row(number, 5071) for number in callers])
         self._rows("callee-phones", [row(number, 5072) for number in callees])
         self._rows("calls", [row(a, b) for a, b in zip(callers, callees, strict=True)])
-        again = ["-r", str(half), "-rp", str(_REGISTER_MS)]
+        self._ended.clear()
+        self._beginning = threading.Thread(target=self._begin, daemon=True)
+        self._beginning.start()
+
+    def _begin(self) -> None:
+        """Calls begin when every phone has registered: before that the PBX is rightly not there."""
+        half = str(len(PHONES) // 2)
         for place, name in enumerate(("caller-phones", "callee-phones")):
-            self._sipp("register", 5073 + place, "-inf", name, "-m", str(half))
-            self._sipp("register", 5075 + place, "-inf", name, *again)
+            while self._sipp("register", 5073 + place, "-inf", name, "-m", half, "-timeout", "5s").wait():
+                if self._ended.wait(0.5):
+                    return
+        for place, name in enumerate(("caller-phones", "callee-phones")):
+            self._sipp("register", 5075 + place, "-inf", name, "-r", half, "-rp", str(_REGISTER_MS))
         self._sipp("callee", 5072)
         counted = ("-trace_stat", "-stf", "kept.csv", "-fd", "1")
-        self._sipp("caller", 5071, "-inf", "calls", "-r", "1", "-l", str(half), *counted)
+        self._sipp("caller", 5071, "-inf", "calls", "-r", "1", "-l", half, *counted)
 
     def stop(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-        self._processes.clear()
+        self._ended.set()
+        while self._processes or (self._beginning and self._beginning.is_alive()):
+            while self._processes:
+                process = self._processes.pop()
+                process.kill()
+                process.wait()
+            if self._beginning:
+                self._beginning.join(0.05)
 
     def line(self) -> str:
         """What the phones see, for the view."""
@@ -70,16 +86,16 @@ class Phones:
     def _rows(self, name: str, rows: list[str]) -> None:
         (self._folder / name).write_text("SEQUENTIAL\n" + "".join(f"{row}\n" for row in rows))
 
-    def _sipp(self, scenario: str, port: int, *options: str) -> None:
+    def _sipp(self, scenario: str, port: int, *options: str) -> subprocess.Popen[bytes]:
         service = IPv4Interface(self._lab.service_addresses()[0])
         own = "10.77.0.50" if service.ip in IPv4Interface("10.77.0.50/24").network else "172.30.0.50"
         argv = [
             "sipp", f"{service.ip}:5060", "-sf", str(_SCENARIOS / f"{scenario}.xml"), "-i", own,
             "-p", str(port), "-nostdin", *options,
         ]  # fmt: skip
-        self._processes.append(
-            subprocess.Popen(
-                self._lab.exec_argv("pc", argv), cwd=self._folder, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )
+        process = subprocess.Popen(
+            self._lab.exec_argv("pc", argv), cwd=self._folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        self._processes.append(process)
+        return process
