@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .redundancy.controller import Controller
     from .settings.view import Settings
 
-LOOK = 0.25  # seconds between two looks
+LOOK = 1.0  # seconds between two looks; each makes a whole status, which an idle Backup feels
 
 log = logging.getLogger("qx.panel")
 
