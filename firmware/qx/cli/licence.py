@@ -15,7 +15,8 @@ from typing import Any
 from ..control import client
 from ..errors import NoDaemon, Refusal, WrongUsage
 from . import output
-from .arguments import read
+from .arguments import Arguments, read
+from .reboot import HOWS, asking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ KEY_MAX = 1 << 16  # octets read; a key has some 500
 
 
 def run(argv: list[str]) -> int:
-    arguments = read(argv, count=(0, None))
+    arguments = read(argv, dict.fromkeys(HOWS, False), count=(0, None))
     if not arguments.positional:
         return _list(arguments.paths, arguments.json)
     verb, *words = arguments.positional
@@ -42,7 +43,7 @@ def run(argv: list[str]) -> int:
         raise WrongUsage("expected install, confirm, or nothing")
     if not words:
         raise WrongUsage("install: expected KEY, @FILE or - for standard input")
-    return _install(arguments.paths, _key(words), arguments.json)
+    return _install(arguments, _key(words))
 
 
 def _list(paths: Paths, as_json: bool) -> int:
@@ -60,9 +61,9 @@ def _list(paths: Paths, as_json: bool) -> int:
     return 0
 
 
-def _install(paths: Paths, text: str, as_json: bool) -> int:
-    done = _installed(paths, text)
-    if as_json:
+def _install(arguments: Arguments, text: str) -> int:
+    done = _installed(arguments, text)
+    if arguments.json:
         output.json(done)
     else:
         from ..control.render import installed_text  # noqa: PLC0415 - not needed for JSON
@@ -71,10 +72,11 @@ def _install(paths: Paths, text: str, as_json: bool) -> int:
     return 0
 
 
-def _installed(paths: Paths, text: str) -> dict[str, Any]:
+def _installed(arguments: Arguments, text: str) -> dict[str, Any]:
+    """A Master with an active Backup asks what becomes of the role (R41); hold where nobody can be asked."""
     return _either(
-        paths,
-        lambda: client.call(paths, "licence_install", {"key": text}, INSTALL_WAIT),
+        arguments.paths,
+        lambda: asking(arguments, "licence_install", {"key": text}, HOWS, "hold"),
         lambda keyring: keyring.install(text).plain(),
     )
 

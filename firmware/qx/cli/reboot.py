@@ -47,7 +47,7 @@ def run_password_reset(argv: list[str]) -> int:
 
 def asking(
     arguments: Arguments, operation: str, values: dict[str, Any], hows: tuple[str, ...], default: str
-) -> str:
+) -> Any:
     """The operation's answer; asks on a terminal where it has to be asked."""
     given = [how for how in hows if how in arguments]
     if len(given) > 1:

@@ -76,10 +76,11 @@ async def rows(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def set_(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
-    """args: changes, a map of path to text; who; force. Result: see `committed`."""
-    texts = asked.changes(arguments)
-    few = len(texts) <= FEW
-    return await write(unit, lambda store: setting(store, texts), arguments, "set", few=few)
+    """args: changes, a map of path to text; who; force; since, a revision after which none of these paths may
+    have been changed (null: any may). Result: see `committed`."""
+    texts, since = asked.changes(arguments), asked.count(arguments, "since")
+    few = len(texts) <= FEW and since is None
+    return await write(unit, lambda store: setting(store, texts, since), arguments, "set", few=few)
 
 
 async def unset(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -164,11 +165,12 @@ async def licence(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def licence_install(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
-    """args: key, as it was pasted. Result: `Installed.plain()`, and `reboot`: does the unit reboot now?"""
+    """args: key, as it was pasted; how, as of `reboot`. Result: `Installed.plain()`; reboot: does
+    the unit reboot now? said: how, where it does."""
     key = arguments.get("key")
     if not isinstance(key, str):
         raise Refusal("key: expected a text")
-    return await asyncio.shield(unit.install_licence(key))
+    return await asyncio.shield(unit.install_licence(key, procedure_operations.how_of(arguments)))
 
 
 async def licence_confirm(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:

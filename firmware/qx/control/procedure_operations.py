@@ -27,7 +27,7 @@ COMMAND_LINE = "command line"  # who may run commands on a unit is its administr
 async def reboot(unit: Unit, arguments: dict[str, Any]) -> str:
     """args: how: hold (an active Backup waits), swap (it becomes Master first), now; empty: ask where an
     active Backup would take over (a Refusal with the reason "ask"). Result: the line for the user."""
-    how = _how(arguments)
+    how = how_of(arguments)
 
     async def restarted() -> str:
         async with turn(unit):
@@ -40,7 +40,7 @@ async def factory_reset(unit: Unit, arguments: dict[str, Any]) -> str:
     """Settings, feature keys, voice data and events go; the unit restarts. args: serial, typed; how, as of
     `reboot` without hold; user, password and from of an administrator, or presence: true, or who: "command
     line". Result: the line for the user."""
-    how = _how(arguments)
+    how = how_of(arguments)
     serial = unit.status().get("serial")
     if asked.text(arguments, "serial") != serial:
         raise Refusal(f"serial: expected {serial}, the serial number of the unit that is to be reset")
@@ -95,7 +95,8 @@ async def _may(unit: Unit, arguments: dict[str, Any], what: str, *, password: bo
         raise Refusal(f"{what}: expected {'a password, or ' if password else ''}the button on the unit")
 
 
-def _how(arguments: dict[str, Any]) -> Any:
+def how_of(arguments: dict[str, Any]) -> Any:
+    """What becomes of the role, empty where it was not said. Raises Refusal."""
     how = asked.text(arguments, "how")
     if how not in ("", *HOWS):
         raise Refusal(f"how: {how!r}; expected one of {', '.join(HOWS)}")

@@ -48,9 +48,12 @@ def _shown(settings: Settings, path: str) -> dict[str, Any]:
 
 
 # --- what to commit -----------------------------------------------------------------------------------------
-def setting(store: Store, texts: Mapping[str, str]) -> Changes:
-    """PATH=TEXT as changes. Raises BadSettings."""
-    return read_changes(store.settings, texts)
+def setting(store: Store, texts: Mapping[str, str], since: int | None = None) -> Changes:
+    """PATH=TEXT as changes. Raises BadSettings, also for those that were changed after revision `since`."""
+    changes = read_changes(store.settings, texts)
+    if since is not None:
+        undo.untouched(store, changes, since)
+    return changes
 
 
 def unsetting(store: Store, paths: list[str]) -> Changes:

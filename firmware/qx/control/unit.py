@@ -25,6 +25,7 @@ from ..trust.keyring import Keyring
 if TYPE_CHECKING:
     from ..upgrade.upgrade import Upgrade
 
+How = Literal["", "hold", "swap", "now"]  # what becomes of the role while a Master restarts (R41)
 T = TypeVar("T")
 
 
@@ -124,7 +125,7 @@ class Unit(Protocol):
         """Swaps Master and Backup; returns the line for the user. Refusal says why it could not."""
         ...
 
-    async def reboot(self, how: Literal["", "hold", "swap", "now"], word: str) -> str:
+    async def reboot(self, how: How, word: str) -> str:
         """Restarts the unit: see `redundancy.rebooting.reboot`."""
         ...
 
@@ -136,7 +137,8 @@ class Unit(Protocol):
         """`Keyring.plain()`; never waits."""
         ...
 
-    async def install_licence(self, text: str) -> dict[str, Any]:
-        """`Keyring.install(text).plain()`, done in a worker thread, and `reboot`: does the unit reboot now to
-        take the key into use (R37)? Refusal when the key is not taken, by name. `text` is secret."""
+    async def install_licence(self, text: str, how: How) -> dict[str, Any]:
+        """`Keyring.install(text).plain()`, done in a worker thread; reboot: does the unit reboot now to take
+        the key into use (R37)? said: the line for the user, where it is swapped first. Refusal when the key
+        is not taken, by name; AskFirst as of `reboot`. `text` is secret."""
         ...

@@ -40,6 +40,7 @@ KINDS: dict[str, Kind] = {
     "Redundancy is not in force": Kind("role"),
     "No Master was found": Kind("role"),
     "Both devices were passive": Kind("role"),
+    "Passive mode has ended": Kind("role"),
     "Waiting for the Master to restart": Kind("role"),
     "The role goes to the other unit, which has the data": Kind("role"),
     "Pair mismatch": Kind("pair-mismatch"),

@@ -40,6 +40,7 @@ from .failing import Failing
 from .firstcopy import FirstCopy
 from .hold import Hold
 from .join import Join, join
+from .lapse import Lapse
 from .mismatch import mismatches
 from .neither import Neither
 from .partner import Partner
@@ -98,6 +99,7 @@ class Controller:
         self.telephony = Telephony(paths, self.live, events, lambda: store.settings, self.applications.reload)
         self.applications.prepare = self.telephony.prepare
         self._alone = Alone(self)
+        self._lapse = Lapse(self)
         self._neither = Neither()
         self._presence = Presence()
         self._first_copy = FirstCopy(self)
@@ -151,6 +153,7 @@ class Controller:
         self.lease()
         asyncio.get_running_loop().call_later(RENEW, self._renew)
         self.look()
+        self._lapse.look()
 
     def lease(self) -> None:
         self.engine.lease(LEASE, self._armed())
@@ -356,8 +359,8 @@ class Controller:
     def licence(self) -> dict[str, Any]:
         return self.keyring.plain()
 
-    async def install_licence(self, text: str) -> dict[str, Any]:
-        return await licensing.install(self, text)
+    async def install_licence(self, text: str, how: rebooting.How) -> dict[str, Any]:
+        return await licensing.install(self, text, how)
 
     def said(self) -> None:
         """The other unit says something else of itself than before."""

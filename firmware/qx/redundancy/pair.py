@@ -155,6 +155,10 @@ class Own(Protocol):
         """Nobody waits for the Master's restart any more."""
         ...
 
+    async def swap(self) -> str:
+        """The other unit becomes Master and this one restarts; the line for the user. Raises Refusal."""
+        ...
+
     def reboot_soon(self, word: str) -> None:
         """A cold start, when the answer to whoever asked is out; `word` ends the session."""
         ...

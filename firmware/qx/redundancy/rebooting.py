@@ -11,6 +11,7 @@ from .role import Role
 
 if TYPE_CHECKING:
     from .controller import Controller
+    from .pair import Own
 
 How = Literal["", "hold", "swap", "now"]
 HOWS = ("hold", "swap", "now")
@@ -23,7 +24,7 @@ class AskFirst(Refusal):
     reason = "ask"
 
 
-def would_move(unit: Controller) -> bool:
+def would_move(unit: Own) -> bool:
     """Would an active Backup take over while this unit restarts?"""
     if unit.role != Role.MASTER:
         return False
@@ -33,15 +34,21 @@ def would_move(unit: Controller) -> bool:
     )
 
 
-async def reboot(unit: Controller, how: How, word: str) -> str:
-    """Restarts the unit; the line for the user. `word`: why, for the session's goodbye. Raises AskFirst where
-    it has to be asked, Refusal where it cannot be done so; nothing was done then."""
-    moves = would_move(unit)
-    if moves and not how:
+def ask_first(unit: Own, word: str) -> None:
+    """Raises AskFirst where an active Backup would take over meanwhile."""
+    if would_move(unit):
         raise AskFirst(
             f"{word}: the Backup device would take over; expected hold (it waits until this device is back, "
             f"at most {hold.LONGEST / 60:g} minutes), swap (it becomes Master first) or now"
         )
+
+
+async def reboot(unit: Controller, how: How, word: str) -> str:
+    """Restarts the unit; the line for the user. `word`: why, for the session's goodbye. Raises AskFirst where
+    it has to be asked, Refusal where it cannot be done so; nothing was done then."""
+    moves = would_move(unit)
+    if not how:
+        ask_first(unit, word)
     if how == "swap":
         return await unit.swap()
     if moves and how == "hold":

@@ -7,12 +7,13 @@ newer firmware set is shown as a path alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Refusal
 from .delta import Delta, Operation
+from .field import BadSettings, FieldError
 from .schema import Schema
 from .store import Store
 from .values import Json, Plain
@@ -87,6 +88,20 @@ def difference(store: Store, since: int, to: int | None = None) -> list[Shown]:
     if since > to:
         operations = [Operation(o.path, o.after, o.before) for o in operations]
     return [shown(store.schema, operation) for operation in operations]
+
+
+def untouched(store: Store, changes: Mapping[str, Plain], since: int) -> None:
+    """Raises BadSettings naming those that were changed after revision `since` to something else."""
+    if since == store.revision:
+        return
+    now = {one.path: one.after for one in difference(store, since) if one.path in changes}
+    errors = [
+        FieldError(path, f"somebody else has set it to {text or 'its default'} meanwhile")
+        for path, text in now.items()
+        if not store.settings.holds(path, changes[path])
+    ]
+    if errors:
+        raise BadSettings(errors)
 
 
 def _within(store: Store, low: int, high: int) -> None:

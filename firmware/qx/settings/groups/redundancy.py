@@ -25,6 +25,9 @@ SETTINGS = (
     Setting("redundancy.backup_mode", Choice(("active", "passive")), "active", "Backup Device Mode",
             "An active Backup takes over by itself. A passive one only synchronises; a swap still promotes "
             "it.", "unit"),
+    Setting("redundancy.passive_limit", Whole(0, 1440, "minutes"), 0, "Passive Mode Ends After",
+            "Minutes after which a passive Backup is active again by itself; 0: never. It waits while an "
+            "upgrade is under way or the Master restarts.", "shared", advanced=True),
     Setting("redundancy.vrrp_version", Whole(2, 3), 2, "VRRP version",
             "2 is RFC 3768; 3 is RFC 5798 and RFC 9568 and allows intervals below one second.", "pair",
             advanced=True),
