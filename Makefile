@@ -189,6 +189,18 @@ module: $(HOST)/module/_qx.abi3.so ## the C extension as an importable module, f
 run: $(OUT)/.lab-packages build ## two units side by side, live; pull plugs from a second terminal
 	@board/lab/lab up --watch
 
+# --- words and pictures -----------------------------------------------------------------------------
+PACKS := $(OUT)/language
+.PHONY: locale
+locale: $(OUT)/.test-packages build ## all words as a template, the catalogues merged with it, and packs signed for development
+	@$(PY) firmware/messages.py
+	@mkdir -p $(PACKS); msgfmt --check -o $(PACKS)/de.mo firmware/locale/de.po
+	@rm -f $(PACKS)/de.qxl; board/vendor/make-language-pack $(PACKS)/de.mo $(PACKS)/de.qxl --language de --name Deutsch --version 1.0 --firmware 1.0.0 1.99
+
+.PHONY: screenshots
+screenshots: $(OUT)/.lab-packages $(OUT)/.test-packages locale ## a picture of every page, from a real pair, in docs/pages
+	@PYTHONPATH=.:tests:firmware $(PY) -m web.screenshots
+
 # --- tests ------------------------------------------------------------------------------------------
 TESTS ?=
 # Tests of the pair and of the wire wait more than they work; what measures a load, a flood or milliseconds wants

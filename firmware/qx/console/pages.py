@@ -10,6 +10,7 @@ from ..control import client
 from ..control.render import event_text, mode_line, status_text
 from ..errors import Refusal
 from ..trust.lockout import CONSOLE
+from ..words import Words
 from . import settings_page
 from .screen import refused
 from .words import COLUMNS
@@ -17,8 +18,10 @@ from .words import COLUMNS
 if TYPE_CHECKING:
     from .visit import Visit
 
+LABEL = 14  # columns of a name in the status
 LOOK = 2.0  # seconds between two looks of the live status
 EVENTS = 12  # a page of them
+SAID = ("severity", "state", "name", "description")  # of an event, in the language of the console
 
 
 def status(visit: Visit) -> None:
@@ -29,8 +32,8 @@ def status(visit: Visit) -> None:
         screen.clear()
     shown: list[str] = []
     while True:
-        lines = [line[:COLUMNS] for line in _now(visit).splitlines()]
-        lines += ["", "Any key to go back."]
+        lines = [in_words(screen.words, line)[:COLUMNS] for line in _now(visit).splitlines()]
+        lines += ["", screen.words("Any key to go back.")]
         if screen.vt100:
             for row, line in enumerate(lines):
                 if shown[row : row + 1] != [line]:
@@ -38,7 +41,7 @@ def status(visit: Visit) -> None:
             screen.below(len(lines) + 1)
             shown = lines
         else:
-            steady = [line for line in lines if _steady(line)]
+            steady = [line for line in lines if not line.startswith(restless(screen.words))]
             new = [line for line in steady if line not in shown]
             if new:
                 screen.table("\n".join(lines if not shown else [time.strftime("%H:%M:%S"), *new]))
@@ -55,9 +58,18 @@ def _now(visit: Visit) -> str:
         return str(error)
 
 
-def _steady(line: str) -> bool:
-    """Is it worth a line of a dumb terminal that this changed? Counters and ages change all the time."""
-    return not line.startswith(("VRRP", "sync", "Any key"))
+def restless(words: Words) -> tuple[str, ...]:
+    """With what the lines begin that are not worth a line of a dumb terminal whenever they change: counters
+    and ages do all the time."""
+    return "VRRP", words("sync"), words("Any key to go back.")
+
+
+def in_words(words: Words, line: str) -> str:
+    """A line of `status_text` in another language: its name, and what stands behind it."""
+    name, value = line[:LABEL], line[LABEL:]
+    if not name.endswith(" ") or not value:
+        return words(line)
+    return f"{words(name.strip()):<{LABEL - 1}} {words(value)}"
 
 
 def redundancy(visit: Visit) -> None:
@@ -104,7 +116,8 @@ def events(visit: Visit) -> None:
     while end:
         page = found[max(0, end - EVENTS) : end]
         for event in page:
-            screen.say(event_text(event))
+            told = {**event, **{name: screen.words(event[name]) for name in SAID}}
+            screen.say(event_text(told))
         end -= len(page)
         if not end or screen.ask("o for older ones, Enter to go back: ").lower() not in ("o", "older"):
             return
@@ -188,7 +201,7 @@ def _asking(visit: Visit, operation: str, values: dict[str, Any], hows: tuple[st
             raise
     screen.say("The Backup device would take over:")
     choices = (*hows, "cancel")
-    screen.table("\n".join(f"  {how:<7} {WHICH[how]}" for how in choices))
+    screen.table("\n".join(f"  {how:<7} {screen.words(WHICH[how])}" for how in choices))
     word = screen.ask(f"Which ({hows[0]})? ").lower() or hows[0]
     chosen = [how for how in choices if how.startswith(word)]
     if len(chosen) != 1 or chosen == ["cancel"]:

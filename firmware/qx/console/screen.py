@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..errors import Refusal
+from ..words import ENGLISH, Words
 from .editor import Editor, Key
 from .line import Line
 from .news import News
@@ -40,13 +41,15 @@ class Screen:
         self._line, self._news = line, news
         self.vt100 = terminal not in DUMB
         self._editor = Editor()
+        self.words: Words = ENGLISH
         self.patience = 600.0  # seconds without a key
         self.known = False  # somebody is logged in: events are told with their descriptions
 
     # --- printing -----------------------------------------------------------------------------------
     def say(self, text: str = "") -> None:
-        """Lines of text, broken at 79 columns; nothing in them is obeyed by the terminal."""
-        self._line.write(f"{wrapped(text)}\n")
+        """Lines of text in the language of the console, broken at 79 columns; nothing in them is obeyed by
+        the terminal."""
+        self._line.write(f"{wrapped(self.words(text))}\n")
 
     def table(self, text: str) -> None:
         """Lines that are laid out already."""
@@ -66,7 +69,7 @@ class Screen:
     # --- asking -------------------------------------------------------------------------------------
     def ask(self, prompt: str, *, secret: bool = False) -> str:
         """One line. Raises Interrupted, Idle, HungUp."""
-        editor, shown = self._editor, plain(prompt)
+        editor, shown = self._editor, plain(self.words(prompt))
         editor.clear()
         editor.secret = secret
         self._line.write(shown)
@@ -94,7 +97,9 @@ class Screen:
                 self._tell(shown)
 
     def confirmed(self, question: str) -> bool:
-        return self.ask(f"{question} (yes/no) ").lower() in ("y", "yes")
+        yes, no = self.words("yes"), self.words("no")
+        said = self.ask(f"{self.words(question)} ({yes}/{no}) ").lower()
+        return said in ("y", "yes") or (said != "" and plain(yes).startswith(said))
 
     def pressed(self, seconds: float) -> bool:
         """Was a key pressed within that time? News are left for later. Raises HungUp."""
@@ -155,7 +160,7 @@ class Screen:
             self._editor.echo()  # it is printed with the prompt
             self._line.write("\r\x1b[K" if self.vt100 else "\n")
         for event in events:
-            self.say(notification(event, self.known))
+            self.say(notification(event, self.known, self.words))
         if prompt is not None:
             self._line.write(prompt + self._typed())
 
@@ -166,11 +171,11 @@ class Screen:
         return "" if self._editor.secret else plain(self._editor.text)
 
 
-def notification(event: dict[str, Any], known: bool) -> str:
+def notification(event: dict[str, Any], known: bool, words: Words = ENGLISH) -> str:
     """One event in a line: * 12:30:05 critical: Backup device is DOWN: …"""
     when = time.strftime("%H:%M:%S", time.localtime(float(event.get("time") or 0)))
-    said = f"* {when} {event.get('severity', 'info')}: {event.get('name', '?')}"
-    return f"{said}: {event['description']}" if known and event.get("description") else said
+    said = f"* {when} {words(event.get('severity', 'info'))}: {words(event.get('name', '?'))}"
+    return f"{said}: {words(event['description'])}" if known and event.get("description") else said
 
 
 def refused(screen: Screen, error: Refusal) -> None:

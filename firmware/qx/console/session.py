@@ -12,6 +12,7 @@ from ..control import client
 from ..errors import NoDaemon, NotProvisioned, Refusal
 from ..trust.account import NAME_MAX
 from ..trust.lockout import CONSOLE
+from ..words import ENGLISH, Words, spoken
 from . import pages
 from .screen import Idle, Interrupted, Screen, refused
 from .visit import Visit
@@ -50,6 +51,7 @@ def run(paths: Paths, screen: Screen) -> None:
     """Until HungUp."""
     while True:
         try:
+            screen.words = _words(paths)
             visit = _login(paths, screen)
             if visit:
                 _work(visit)
@@ -62,11 +64,20 @@ def run(paths: Paths, screen: Screen) -> None:
             screen.patience = IDLE
 
 
+def _words(paths: Paths) -> Words:
+    """The language of the pages is that of the console; English until the device can say it."""
+    try:
+        return spoken(client.call(paths, "langpack_catalogue"))
+    except (Refusal, OSError, ValueError):
+        return ENGLISH
+
+
 def _login(paths: Paths, screen: Screen) -> Visit | None:
     """Who is there; None where nobody came in."""
     name = _name(paths)
     screen.patience = 365 * 86400.0  # a prompt may wait
-    user = screen.ask(f"\n{name} login (? for help): ")
+    screen.say()
+    user = screen.ask(screen.words("%(name)s login (? for help):", {"name": name}) + " ")
     screen.patience = TYPING
     if not user:
         return None
@@ -112,12 +123,12 @@ def _work(visit: Visit) -> None:
 def _choose(visit: Visit, title: str, menu: tuple[Entry, ...], *, once: bool = False) -> None:
     """Lets the user choose until he has enough; what a page was interrupted at is forgotten."""
     screen = visit.screen
-    leave = "0  Go Back" if once else "0  Log Out"
+    leave = f"0  {screen.words('Go Back' if once else 'Log Out')}"
     while True:
         try:
             visit.heading(title)
             for number, entry in enumerate(menu, 1):
-                screen.say(f"{number}  {entry.title}")
+                screen.say(f"{number}  {screen.words(entry.title)}")
             screen.say(leave)
             word = screen.ask("Choice: ")
             if word == "0":

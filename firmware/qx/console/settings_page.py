@@ -62,10 +62,11 @@ def _setting(path: str) -> Setting:
 
 def _list(visit: Visit, title: str, found: list[tuple[str, str]], changes: dict[str, str]) -> None:
     rows: list[tuple[str, str]] = []
+    words = visit.screen.words
     for number, (path, text) in enumerate(found, 1):
         setting = _setting(path)
-        changed = "  (not saved)" if path in changes else ""
-        rows.append((f"{number:>2}  {setting.title}", f"{changes.get(path, text) or '-'}{changed}"))
+        changed = f"  {words('(not saved)')}" if path in changes else ""
+        rows.append((f"{number:>2}  {words(setting.title)}", f"{changes.get(path, text) or '-'}{changed}"))
     visit.heading(title)
     visit.screen.table(columns(rows))
     visit.screen.say()
@@ -74,8 +75,10 @@ def _list(visit: Visit, title: str, found: list[tuple[str, str]], changes: dict[
 def _change(visit: Visit, path: str, now: str, stored: str, changes: dict[str, str]) -> None:
     setting, screen = _setting(path), visit.screen
     screen.say()
-    screen.say(f"{setting.title}: {setting.help}")
-    screen.say(f"Expected: {setting.type.expected}. Now: {now or '-'}")
+    words = screen.words
+    screen.say(f"{words(setting.title)}: {words(setting.help)}")
+    told = {"expected": setting.type.expected, "now": now or "-"}
+    screen.say(words("Expected: %(expected)s. Now: %(now)s", told))
     if not visit.administrator:
         return
     try:

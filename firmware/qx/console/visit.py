@@ -34,5 +34,6 @@ class Visit:
 
     def heading(self, title: str) -> None:
         self.screen.say()
+        title = self.screen.words(title)
         self.screen.say(title)
         self.screen.say("-" * len(title))

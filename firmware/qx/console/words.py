@@ -4,17 +4,29 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 
 COLUMNS = 79
-_ASCII = str.maketrans({"…": "...", "–": "-", "—": "-", "→": "->", "“": '"', "”": '"', "’": "'"})
+_ASCII = str.maketrans(
+    {"…": "...", "–": "-", "—": "-", "→": "->", "“": '"', "”": '"', "„": '"', "’": "'", "ä": "ae", "ö": "oe",
+     "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
+)  # fmt: skip
 
 
 def plain(text: str) -> str:
     """Without anything that a terminal would obey: what others named must not move the cursor."""
     return "".join(
         c if c == "\n" or c.isprintable() else "?"
-        for c in text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+        for c in _bare(text.translate(_ASCII)).encode("ascii", "replace").decode("ascii")
     )
+
+
+def _bare(text: str) -> str:
+    """Letters without their accents, as ASCII has them."""
+    if text.isascii():
+        return text
+    parts = unicodedata.normalize("NFD", text)
+    return "".join(c for c in parts if not unicodedata.combining(c))
 
 
 def wrapped(text: str, indent: str = "") -> str:

@@ -11,6 +11,7 @@ import asyncio
 import ssl
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Refusal
@@ -79,23 +80,28 @@ def removed(folder: Path) -> None:
     (folder / FILE).unlink(missing_ok=True)
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 of the certificate, as browsers show it; empty where there is none."""
-    from hashlib import sha256  # noqa: PLC0415 - for one page
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is to be seen of a certificate. `until`: seconds since 1970."""
 
+    subject: str
+    issuer: str
+    until: float
+    fingerprint: str  # SHA-256, as browsers show it
+
+
+def described(folder: Path) -> Described | None:
+    """None where there is none that can be read."""
+    argv = ["openssl", "x509", "-noout", "-subject", "-issuer", "-enddate", "-fingerprint", "-sha256",
+            "-nameopt", "RFC2253,-esc_msb,utf8", "-in", str(folder / FILE)]  # fmt: skip
     try:
-        text = (folder / FILE).read_text("ascii")
-        der = ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE") :].split("-----END CERT")[0]
-                                       + "-----END CERTIFICATE-----\n")  # fmt: skip
-    except (OSError, ValueError):
-        return ""
-    return sha256(der).digest().hex(":").upper()
-
-
-def stamp(folder: Path) -> tuple[int, int]:
-    """Another one when the file was replaced."""
-    try:
-        found = (folder / FILE).stat()
-    except OSError:
-        return 0, 0
-    return found.st_ino, found.st_mtime_ns
+        done = subprocess.run(
+            argv, capture_output=True, timeout=PATIENCE, check=True, stdin=subprocess.DEVNULL
+        )
+        told = dict(line.split("=", 1) for line in done.stdout.decode().splitlines() if "=" in line)
+        return Described(
+            told["subject"], told["issuer"], ssl.cert_time_to_seconds(told["notAfter"]),
+            told.get("sha256 Fingerprint") or told["SHA256 Fingerprint"],
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError, KeyError, ValueError):
+        return None

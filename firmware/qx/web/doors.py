@@ -18,6 +18,7 @@ from ..trust.files import Damaged
 from . import certificate, passage
 from .connections import Connections, Stream, listening
 from .site import Site
+from .stamp import stamp
 
 log = logging.getLogger("qx.web")
 
@@ -40,7 +41,9 @@ class Doors:
         """Opens and closes, for ever."""
         while True:
             await self._door("http", self._board.http_port, self._http)
-            await self._door("https", (self._board.https_port, certificate.stamp(self._own)), self._https)
+            await self._door(
+                "https", (self._board.https_port, stamp(self._own / certificate.FILE)), self._https
+            )
             with suppress(Refusal):  # the daemon starts, or has gone
                 await self._pair()
             await asyncio.sleep(LOOK)
@@ -90,7 +93,7 @@ class Doors:
     def _note_https(self) -> None:
         found = self._open.get("https")
         if found:
-            self._open["https"] = (self._board.https_port, certificate.stamp(self._own)), found[1]
+            self._open["https"] = (self._board.https_port, stamp(self._own / certificate.FILE)), found[1]
 
     async def _inward(self, where: passage.Place | None) -> asyncio.Task[None]:
         assert where

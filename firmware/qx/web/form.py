@@ -28,7 +28,7 @@ class Field:
     options: tuple[str, ...]
     readonly: bool
     error: str
-    required: bool = False
+    default: str = ""
 
     @property
     def set(self) -> bool:
@@ -57,13 +57,13 @@ def kind(setting: Setting) -> Kind:
 
 
 def field(
-    setting: Setting, path: str, value: str, *, readonly: bool = False, error: str = "",
+    setting: Setting, path: str, value: str, *, readonly: bool = False, error: str = "", default: str = "",
 ) -> Field:  # fmt: skip
     words = getattr(setting.type, "words", ())
     found = kind(setting)
     options = tuple(words) if found in ("choice", "boxes") else ()
     expected = "" if found in ("flag", "choice", "boxes") else setting.type.expected
-    return Field(path, setting.title, setting.help, expected, found, value, options, readonly, error)
+    return Field(path, setting.title, setting.help, expected, found, value, options, readonly, error, default)
 
 
 def readable(setting: Setting, role: str) -> bool:
@@ -96,6 +96,35 @@ def given(fields: Iterable[Field], form: Mapping[str, str], boxes: Mapping[str, 
         if text != one.value:
             changes[one.path] = text
     return changes
+
+
+MEANWHILE = (
+    "somebody else has set it to %(now)s since this page was opened; save again to set it all the same"
+)
+
+
+def meanwhile(
+    changes: Mapping[str, str], since: Mapping[str, Mapping[str, str | None]], fields: Iterable[Field]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """A form that was filled in while somebody else changed settings: what of it this user has changed
+    himself, and by path what would undo the other's work. `since`: before and after of what was changed since
+    the page was made, texts, None for a default."""
+    kept: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for one in fields:
+        if one.path not in changes:
+            continue
+        text, other = changes[one.path], since.get(one.path)
+        if other is None:
+            kept[one.path] = text
+        elif one.kind == "secret" or text != _as_shown(other["before"], one):
+            kept[one.path] = text
+            lost[one.path] = MEANWHILE % {"now": _as_shown(other["after"], one) or "–"}
+    return kept, lost
+
+
+def _as_shown(text: str | None, one: Field) -> str:
+    return one.default if text is None else text
 
 
 def passwords(fields: Iterable[Field], form: Mapping[str, str]) -> dict[str, str]:

@@ -44,10 +44,11 @@ class Form:
         fields: list[Field] = []
         advanced: list[Field] = []
         for setting, path in settings:
-            value = values.get(path, _default(visit, setting))
+            default = _default(visit, setting)
+            value = values.get(path, default)
             value = value if setting.secret else given.get(path, value)
             one = form.field(
-                setting, path, value, error=wrong.pop(path, ""),
+                setting, path, value, error=wrong.pop(path, ""), default=default,
                 readonly=form.readable(setting, role) or not visit.administrator,
             )  # fmt: skip
             (advanced if setting.advanced else fields).append(one)
@@ -55,18 +56,49 @@ class Form:
         shown = {one.path for one in (*fields, *advanced) if one.error}
         return cls(fields, advanced, rest or ("" if shown or error is None else str(error)))
 
-    def given(self, visit: Visit) -> dict[str, str]:
-        """What was changed, as paths and texts."""
-        filled = visit.form
-        boxes = {one.path: filled.getlist(one.path) for one in self.fields + self.advanced if filled}
-        return form.given(self.fields + self.advanced, filled, boxes)
+    def filled(self, visit: Visit) -> dict[str, str]:
+        """In what the form differs from what is now, as paths and texts."""
+        fields = self.fields + self.advanced
+        boxes = {one.path: visit.form.getlist(one.path) for one in fields if visit.form}
+        return form.given(fields, visit.form, boxes)
+
+    async def given(self, visit: Visit) -> dict[str, str]:
+        """What was changed, as paths and texts: what somebody else has set since the page was made is left as
+        that is, where this user did not touch it. Where he did, Refusal by field."""
+        changes = self.filled(visit)
+        seen = visit.field("seen")
+        if not changes or not seen.isdecimal() or seen == str(_revision(visit)):
+            return changes
+        since = await visit.unit.ask("diff", {"since": int(seen)})
+        changes, lost = form.meanwhile(
+            changes, {one["path"]: one for one in since}, self.fields + self.advanced
+        )
+        if lost:
+            raise Overtaken(lost, changes)
+        return changes
 
     async def commit(self, visit: Visit, changes: Mapping[str, str]) -> None:
+        """Not where somebody else sets one of them at this moment: Refusal by field."""
         if changes:
-            await visit.unit.ask("set", {"changes": dict(changes), "who": visit.who}, SET_WAIT)
+            asked = {"changes": dict(changes), "who": visit.who, "since": _revision(visit)}
+            await visit.unit.ask("set", asked, SET_WAIT)
 
     def thanks(self, changes: Mapping[str, str]) -> tuple[str, str]:
         return ("success", "Saved.") if changes else ("info", "Nothing was changed.")
+
+
+class Overtaken(Refusal):
+    """Somebody else has set the same fields since the page was made. Nothing was changed."""
+
+    def __init__(self, fields: Mapping[str, str], given: Mapping[str, str]) -> None:
+        super().__init__("somebody else has changed the same settings meanwhile")
+        self.fields = tuple(fields.items())
+        self.given = dict(given)  # what the user had filled in
+
+
+def _revision(visit: Visit) -> int | None:
+    """That of the settings as this visit found them."""
+    return (visit.status.get("sync") or {}).get("revision")
 
 
 def fields_of(error: Refusal | None) -> dict[str, str]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 
 from ..errors import NoDaemon, Refusal
+from ..words import ENGLISH, Words, spoken
 from .site import Site
-from .words import ENGLISH, Words
 
 log = logging.getLogger("qx.web")
 
@@ -22,8 +22,7 @@ async def load(site: Site) -> None:
 async def _words(site: Site) -> Words:
     """A pack that cannot be read leaves the pages English: nobody is to be kept out by a translation."""
     try:
-        pack = await site.unit.ask("langpack_catalogue")
-        return Words(pack["catalogue"], pack["language"]) if pack.get("catalogue") else ENGLISH
+        return spoken(await site.unit.ask("langpack_catalogue"))
     except NoDaemon:
         raise
     except (Refusal, OSError, ValueError) as error:

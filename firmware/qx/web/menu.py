@@ -54,6 +54,7 @@ PAGES = (
     Page("Maintenance", "/maintenance/firmware", "Firmware Update"),
     Page("Maintenance", "/maintenance/language", "Language Pack"),
     Page("Maintenance", "/maintenance/configuration", "Configuration"),
+    Page("Maintenance", "/maintenance/certificate", "HTTPS Certificate"),
     Page("Maintenance", "/maintenance/reboot", "Reboot"),
     Page("Maintenance", "/maintenance/factory-reset", "Factory Reset"),
 )

@@ -18,13 +18,14 @@ from microdot import Microdot, Request, Response
 
 from ..errors import NoDaemon, Refusal
 from ..identity import Identity
+from ..words import ENGLISH, Words
 from . import menu, texts
 from .asking import Busy, Unit
 from .connections import Stream
 from .origin import foreign
 from .render import Renderer
 from .sessions import Session, Sessions
-from .words import ENGLISH, Words
+from .stamp import stamp
 
 HEAD_TIME = 10.0  # seconds for a request and a body that is no upload
 FORM_MAX = 64 << 10  # octets
@@ -241,7 +242,7 @@ class Site:
         """Status, with every page; language and time zone when a setting was changed."""
         visit.status = await self.unit.ask("status")
         sync = visit.status.get("sync") or {}
-        revision = (sync.get("history"), sync.get("revision"))
+        revision = (sync.get("history"), sync.get("revision"), stamp(self.unit.paths.language_pack))
         if revision != self._revision and self.loaded:
             await self.loaded(self)
             self._revision = revision

@@ -1,18 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""takeovers: the last changes of the Master, read from the events, as a timeline to be drawn. Pure."""
+"""takeovers: the last changes of the Master, read from the events, as a timeline to be drawn. Pure.
+
+Milliseconds matter at its beginning and minutes at its end, so the axis is linear up to LINEAR seconds and
+logarithmic beyond.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import asinh
 from typing import Any
 
-TAKEOVER = ("Takeover: this device is Master", "This device is Master")
+TAKEOVER = ("Takeover: this device is Master", "This device is Master", "Swap Master Device")
 BEFORE, AFTER = 15.0, 300.0  # seconds around it that belong to it
 SHOWN = 12  # takeovers
 MARKS = 24
-SOURCES = ("Redundancy", "PBX", "Network", "Phones")
+LINEAR = 0.1  # seconds
+TICKS = (
+    (-10.0, "-10 s"), (-1.0, "-1 s"), (0.0, "0"), (0.1, "100 ms"), (1.0, "1 s"), (10.0, "10 s"),
+    (60.0, "1 min"), (300.0, "5 min"),
+)  # fmt: skip
+# What is drawn on which line: sources of events.
+LANES = (
+    ("Role and addresses", ("Redundancy",)),
+    ("Network", ("Network",)),
+    ("Applications and phones", ("PBX", "Phones")),
+)
+SOURCES = tuple(source for _, sources in LANES for source in sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +37,7 @@ class Mark:
     name: str
     description: str
     severity: str
+    lane: int
 
 
 @dataclass(slots=True)
@@ -37,11 +54,34 @@ class Takeover:
         """Seconds until the last thing that belongs to it."""
         return max((mark.at for mark in self.marks), default=0.0)
 
+    @property
+    def began(self) -> float:
+        return min((mark.at for mark in self.marks), default=0.0)
+
+    @property
+    def lanes(self) -> tuple[int, ...]:
+        """Those that have something on them."""
+        return tuple(sorted({mark.lane for mark in self.marks} | {0}))
+
+    def title(self, lane: int) -> str:
+        return LANES[lane][0]
+
     def x(self, at: float, width: float) -> float:
-        """Where a time lies on an axis of that width, from the first mark to the last."""
-        first = min([0.0, *(mark.at for mark in self.marks)])
-        span = max(self.lasted, 0.0) - first or 1.0
-        return round((at - first) / span * width, 1)
+        """Where a time lies on an axis of that width, from the first mark to the last, 1 s at least."""
+        first, last = _place(min(self.began, -0.05)), _place(max(self.lasted, 1.0))
+        return round((_place(at) - first) / (last - first) * width, 1)
+
+    def ticks(self, width: float) -> list[tuple[float, str]]:
+        """Where what stands on the axis, far enough from each other to be read."""
+        found: list[tuple[float, str]] = []
+        for at, text in TICKS:
+            if min(self.began, -0.05) <= at <= max(self.lasted, 1.0):
+                found.append((self.x(at, width), text))
+        return found
+
+
+def _place(seconds: float) -> float:
+    return asinh(seconds / LINEAR)
 
 
 def takeovers(events: Iterable[dict[str, Any]]) -> list[Takeover]:
@@ -59,9 +99,11 @@ def takeovers(events: Iterable[dict[str, Any]]) -> list[Takeover]:
     for number, one in enumerate(found):
         until = found[number + 1].when if number + 1 < len(found) else one.when + AFTER
         one.marks = [
-            Mark(round(event["time"] - one.when, 3), event["name"], event["description"], event["severity"])
+            Mark(round(event["time"] - one.when, 3), event["name"], event["description"], event["severity"],
+                 lane)
             for event in ordered
             if one.when - BEFORE <= event["time"] < min(until, one.when + AFTER)
-            and event["source"] in SOURCES
-        ][:MARKS]
+            for lane, (_, sources) in enumerate(LANES)
+            if event["source"] in sources
+        ][:MARKS]  # fmt: skip
     return found[::-1][:SHOWN]

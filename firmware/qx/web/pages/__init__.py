@@ -6,6 +6,7 @@ from __future__ import annotations
 from ..site import Site
 from . import (
     access,
+    certificate,
     events,
     features,
     firmware,
@@ -21,7 +22,7 @@ from . import (
 
 MODULES = (
     static, live, access, overview, redundancy, settings, state, events, features, history, maintenance,
-    firmware,
+    firmware, certificate,
 )  # fmt: skip
 
 

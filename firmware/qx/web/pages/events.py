@@ -20,7 +20,13 @@ COLUMNS = {
     "name": "Name",
     "description": "Description",
 }
-SEVERITIES = ("success", "info", "warning", "critical")
+ACTIONS = {
+    "display": "Display notification",
+    "led": "Flash LED",
+    "mail": "Mail",
+    "sms": "SMS",
+    "snmp": "SNMP trap",
+}
 
 
 def register(site: Site) -> None:
@@ -49,7 +55,7 @@ def register(site: Site) -> None:
 
     @site.page(SETTINGS)
     async def rules(visit: Visit) -> Response:
-        return visit.render("event-settings.html", rules=await visit.unit.ask("events_rules"))
+        return visit.render("event-settings.html", titles=ACTIONS, rules=await visit.unit.ask("events_rules"))
 
     @site.page(SETTINGS, ("POST",))
     async def save(visit: Visit) -> Response:

@@ -1,18 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""overview: the first page: am I protected? Both units as a picture, and what to do about each trouble."""
+"""overview: the first page: am I protected? Both units as a picture, what to do about each trouble, what a
+takeover that is under way has done (R24), and what was last."""
 
 from __future__ import annotations
+
+import asyncio
+from typing import Any
 
 from microdot import Response
 
 from ..picture import both
+from ..progress import progress
 from ..protection import answer
 from ..site import Site, Visit
+from ..takeovers import takeovers
+
+EVENTS = 200  # that are looked through for takeovers
+TAKEOVERS, CHANGES = 2, 4
 
 
 def register(site: Site) -> None:
     @site.page("/")
     async def overview(visit: Visit) -> Response:
-        found = await visit.unit.values("redundancy.sync_interval")
-        interval = float(found.get("redundancy.sync_interval") or 60)
-        return visit.render("overview.html", answer=answer(visit.status, interval), units=both(visit.status))
+        unit, status = visit.unit, visit.status
+        values, events, revisions, phones = await asyncio.gather(
+            unit.values("redundancy"), unit.ask("events", {"last": EVENTS}),
+            unit.ask("log", {"last": CHANGES}), _phones(visit),
+        )  # fmt: skip
+        interval = float(values.get("redundancy.sync_interval") or 60)
+        return visit.render(
+            "overview.html", answer=answer(status, interval), takeovers=takeovers(events)[:TAKEOVERS],
+            units=both(status, values.get("redundancy.peer_virtual_ip", "")), revisions=revisions[::-1],
+            progress=progress(status, phones),
+        )  # fmt: skip
+
+
+async def _phones(visit: Visit) -> dict[str, Any]:
+    """The run of the phones, where there may be one."""
+    if visit.status.get("role") not in ("master", "standalone"):
+        return {}
+    return await visit.unit.ask("phones")

@@ -30,19 +30,20 @@ def register(site: Site) -> None:
     @site.page(PATH, ("POST",))
     async def save(visit: Visit) -> Response:
         form = await _form(visit)
-        changes = form.given(visit)
+        changes: dict[str, str] = {}
         try:
+            changes = await form.given(visit)
             if visit.status.get("role") == "backup" and MODE in changes:
                 # Checked first with the rest: one that is refused must not leave the mode changed.
-                mode = changes.pop(MODE)
-                await form.commit(visit, changes)
+                mode = changes[MODE]
+                await form.commit(visit, {path: text for path, text in changes.items() if path != MODE})
                 await visit.unit.ask("mode", {"mode": mode}, SET_WAIT)
             else:
                 await form.commit(visit, changes)
         except NoDaemon:
             raise
         except Refusal as error:
-            return await _page(visit, form.given(visit), error)
+            return await _page(visit, getattr(error, "given", changes), error)
         return visit.go(PATH, *form.thanks(changes))
 
     @site.page(f"{PATH}/swap", who="administrator")

@@ -28,6 +28,7 @@ class Column:
     name: str
     title: str
     word: bool  # of a list of words, so it is translated
+    flag: bool
 
 
 def register(site: Site) -> None:
@@ -44,13 +45,14 @@ def _register(site: Site, page: Page) -> None:
     @site.page(page.path, ("POST",))
     async def save(visit: Visit) -> Response:
         form = await Form.of(visit, page.groups)
-        changes = form.given(visit)
+        changes: dict[str, str] = {}
         try:
+            changes = await form.given(visit)
             await form.commit(visit, changes)
         except NoDaemon:
             raise
         except Refusal as error:
-            return await _shown(visit, page, changes, error)
+            return await _shown(visit, page, getattr(error, "given", changes), error)
         return visit.go(page.path, *form.thanks(changes))
 
     @site.page(f"{page.path}/row")
@@ -107,7 +109,7 @@ async def _listed(visit: Visit, table: Table) -> dict[str, Any]:
 
 def _columns(visit: Visit, table: Table) -> list[Column]:
     shown = [
-        Column(name, setting.title, isinstance(setting.type, Choice | Flag))
+        Column(name, setting.title, isinstance(setting.type, Choice), isinstance(setting.type, Flag))
         for name, setting in table.fields.items()
         if not setting.secret and setting.on(visit.site.identity.model)
     ]
@@ -152,11 +154,13 @@ async def _saved(visit: Visit, page: Page, table: Table) -> Response:
         _forget(visit, table, row)
         return visit.go(back, "success", "Deleted.")
     form = await _form(visit, table, row, new=new)
-    filled = form.given(visit)
+    filled = form.filled(visit)
     secret = forms.passwords(form.fields, visit.form)
     key = table.key.canonical(row) if new and table.key.canonical else row
     changes = {path.replace(f"{table.name}..", f"{table.name}.{key}."): text for path, text in filled.items()}
     try:
+        if not new:
+            changes = filled = await form.given(visit)
         if new and not table.matches.fullmatch(key):
             raise Refusal(f"{row[:40]!r}: expected {table.key.expected}")
         if new and not changes and not secret:
@@ -172,7 +176,7 @@ async def _saved(visit: Visit, page: Page, table: Table) -> Response:
             error.fields = tuple(  # type: ignore[attr-defined]
                 (path.replace(f"{table.name}.{key}.", f"{table.name}.."), text) for path, text in error.fields
             )  # fmt: skip
-        return await _row(visit, table, row, new=new, given=filled, error=error)
+        return await _row(visit, table, row, new=new, given=getattr(error, "given", filled), error=error)
     if changes or secret:
         _forget(visit, table, key)
     return visit.go(back, *(("success", "Saved.") if changes or secret else ("info", "Nothing was changed.")))

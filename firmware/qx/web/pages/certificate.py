@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""certificate: the certificate of HTTPS: seen, replaced by the owner's own, made anew (R25)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from microdot import Response
+
+from .. import certificate
+from ..site import Site, Visit
+from ..uploads import uploaded
+
+PATH = "/maintenance/certificate"
+
+
+def register(site: Site) -> None:
+    folder = site.unit.paths.data_qx / "web"
+    uploads = site.unit.paths.data_qx / "upload"
+
+    @site.page(PATH)
+    async def show(visit: Visit) -> Response:
+        found = await asyncio.to_thread(certificate.described, folder)
+        return visit.render("certificate.html", found=found, most=certificate.PEM_MAX)
+
+    @site.page(f"{PATH}/upload", ("POST",), upload=True, back=PATH)
+    async def replace(visit: Visit) -> Response:
+        async with uploaded(visit, uploads, certificate.PEM_MAX) as file:
+            octets = await asyncio.to_thread(file.path.read_bytes)
+            await asyncio.to_thread(certificate.replaced, folder, octets)
+        return visit.go(PATH, "success", "The certificate was replaced. New connections have it in a moment.")
+
+    @site.page(PATH, ("POST",))
+    async def own(visit: Visit) -> Response:
+        await asyncio.to_thread(certificate.removed, folder)
+        return visit.go(PATH, "success", "This device makes itself a new certificate in a moment.")
