@@ -81,7 +81,7 @@ class BenchUnit:
     def licence(self) -> dict[str, Any]:
         return {"redundancy": False, "why": "no redundancy key is installed"}
 
-    async def install_licence(self, text: str) -> dict[str, Any]:
+    async def install_licence(self, text: str, _how: str = "") -> dict[str, Any]:
         raise Refusal(f"feature key: {len(text)} characters; expected one of the vendor's")
 
     @property

@@ -48,7 +48,7 @@ class KeyUnit(BenchUnit):
     def licence(self) -> dict[str, Any]:
         return self.keyring.plain()
 
-    async def install_licence(self, text: str) -> dict[str, Any]:
+    async def install_licence(self, text: str, _how: str = "") -> dict[str, Any]:
         done = await asyncio.get_running_loop().run_in_executor(self.worker, self.keyring.install, text)
         return {**done.plain(), "reboot": done.changed}
 
