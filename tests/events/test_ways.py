@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from receivers import (
@@ -22,9 +24,13 @@ from receivers import (
     wait_for,
 )
 
-from qx.events import mail, oids, sms, snmp
+from qx.events import mail, oids, rules, sms, snmp
 from qx.events.queue import Outcome
+from qx.model import MODELS
 from qx.paths import Paths
+from qx.settings.check import read_changes, validate
+from qx.settings.groups.gateways import GATEWAYS
+from qx.settings.view import Settings
 
 EVENT: dict[str, Any] = {
     "id": 7, "time": 1_700_000_000.0, "monotonic": 1.0, "unit": "QX200-000001", "source": "Redundancy",
@@ -184,6 +190,93 @@ def test_the_rule_of_success(status: int, answer: str, success: str, outcome: Ou
     found, why = sms.judged(status, answer, success)
     assert found == outcome
     assert words in why
+
+
+# What each well-known gateway answers, as its public documentation has it: a message that it took, and a
+# user and password that it does not know.
+ANSWERS = {
+    "twilio": (
+        (201, '{"sid": "SM0123", "status": "queued", "error_code": null}'),
+        (401, '{"code": 20003, "message": "Authenticate", "status": 401}'),
+    ),
+    "vonage": (
+        (200, '{"message-count": "1", "messages": [{"to": "4930123", "message-id": "0C00", "status": "0"}]}'),
+        (200, '{"message-count": "1", "messages": [{"status": "4", "error-text": "Bad Credentials"}]}'),
+    ),
+    "sinch": (
+        (201, '{"id": "01FC", "to": ["+4930123"], "from": "QX", "canceled": false, "type": "mt_text"}'),
+        (401, '{"code": "syntax_invalid_json", "text": "unauthorized"}'),
+    ),
+}
+
+
+def sms_from(**more: str) -> dict[str, Any]:
+    """The way of a message, from settings as a person sets them."""
+    before = Settings(MODELS["qx200"])
+    texts = {"sms.user": "user id", "sms.password": "t&ken", "sms.sender": "QX 1",
+             "sms.recipients": "+4930123"}  # fmt: skip
+    texts |= {f"sms.{name}": text for name, text in more.items()}
+    found = rules.configuration(validate(before, read_changes(before, texts)), "sms:+4930123")
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_well_known_gateway(tmp_path: Path, name: str) -> None:
+    """R35: chosen by name, with user, password and sender: the request as its documentation wants it, at the
+    path of its own host; what it answers is understood."""
+    known = urlsplit(GATEWAYS[name].url)
+    assert known.scheme == "https"
+    port = free_port()
+    here = f"http://127.0.0.1:{port}{known.path}"
+    event = {**EVENT, "description": 'a "b" & c'}
+    assert sms_from(gateway=name)["url"] == GATEWAYS[name].url
+    way = sms_from(gateway=name, url=here)
+    with gateway(tmp_path, port) as found:
+        good, bad = ANSWERS[name]
+        found.status, found.answer = good
+        assert sms.deliver(way, event, "") == (Outcome.DONE, "")
+        found.status, found.answer = bad
+        outcome, why = sms.deliver(way, event, "")
+    assert outcome != Outcome.DONE and "SMS gateway" in why and "t&ken" not in why
+    request = found.requests[0]
+    assert request["method"] == "POST"
+    text = "Backup device is DOWN (QX200-000001, "
+    if name == "twilio":
+        assert request["path"] == "/2010-04-01/Accounts/user%20id/Messages.json"
+        assert base64.b64decode(request["Authorization"].removeprefix("Basic ")) == b"user id:t&ken"
+        fields = parse_qs(request["body"], strict_parsing=True)
+        assert set(fields) == {"To", "From", "Body"}
+        assert (fields["To"], fields["From"]) == (["+4930123"], ["QX 1"])
+        told = fields["Body"][0]
+    elif name == "vonage":
+        assert request["path"] == "/sms/json" and "Authorization" not in request
+        fields = parse_qs(request["body"], strict_parsing=True)
+        assert set(fields) == {"api_key", "api_secret", "to", "from", "text"}
+        assert (fields["to"], fields["from"]) == (["4930123"], ["QX 1"]), "a number without +"
+        assert (fields["api_key"], fields["api_secret"]) == (["user id"], ["t&ken"])
+        told = fields["text"][0]
+    else:
+        assert request["path"] == "/xms/v1/user%20id/batches"
+        assert request["Authorization"] == "Bearer t&ken"
+        body = json.loads(request["body"])
+        assert set(body) == {"from", "to", "body"}
+        assert (body["to"], body["from"]) == (["+4930123"], "QX 1")
+        told = body["body"]
+    assert told.startswith(text) and told.endswith(': a "b" & c')
+    assert request["Content-Type"] == GATEWAYS[name].content_type
+
+
+def test_a_known_gateways_request_may_be_changed() -> None:
+    """R35: an editable request: what is set takes the place of the gateway's, the rest stays."""
+    way = sms_from(
+        gateway="sinch",
+        url="https://eu.sms.api.sinch.com/xms/v1/{user}/batches",
+        body='{"from":"{sender}","to":["{number}"],"body":"{text}","flash_message":true}',
+    )
+    assert way["url"].startswith("https://eu.") and "flash_message" in way["body"]
+    assert way["headers"] == GATEWAYS["sinch"].headers
+    assert sms_from(url="http://g/{text}", method="get")["method"] == "get"
 
 
 # ── SNMP ──

@@ -67,6 +67,7 @@ def _deliveries(arguments: Arguments, rest: list[str]) -> int:
     _none(rest)
     found = client.call(arguments.paths, "events_deliveries")
     lines = [_way(way) for way in found["ways"]] or ["nothing has been delivered"]
+    lines += [f"{name}: not set up, lacks {', '.join(paths)}" for name, paths in found["lacking"].items()]
     if not found["leading"]:
         lines.insert(0, "the other unit makes the deliveries")
     lost = found["dropped"]["deliveries"]

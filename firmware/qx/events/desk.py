@@ -16,7 +16,7 @@ from ..errors import Refusal
 from .courier import Courier
 from .part import EventsPart
 from .queue import Job, Outcome, Queue
-from .rules import Pending, configuration, known, lane, offered, owed, pending, ways
+from .rules import Pending, configuration, known, lacking, lane, offered, owed, pending, ways
 from .snmpd import Snmpd
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Desk:
             "ways": self._queue.plain(self._loop.time()),
             "dropped": self.log.dropped,
             "offered": list(offered(self._settings())),
+            "lacking": {name: list(paths) for name, paths in lacking(self._settings()).items()},
             "trouble": self.log.trouble or None,
         }
 
@@ -93,7 +94,10 @@ class Desk:
             raise Refusal(f"action: {action!r}; expected one of {', '.join(found)}")
         chosen = [way for name, those in found.items() if action in ("", name) for way in those]
         if not chosen:
-            raise Refusal(f"{action or 'mail, SMS and SNMP'}: not set up; expected its settings to be there")
+            lacks = [path for paths in lacking(self._settings()).values() for path in paths
+                     if path.startswith(action)]  # fmt: skip
+            raise Refusal(f"{action or 'mail, SMS and SNMP'}: not set up; expected "
+                          f"{', '.join(lacks) or 'its settings'} to be there")  # fmt: skip
         event = self.log.add("info", "Test", f"of {action or 'every way'} by hand", "Events")
         self.log.owe(event.uid, ())
         asked = [Job(event.uid, way) for way in chosen]

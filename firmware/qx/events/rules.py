@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ..settings import sms
 from ..settings.view import Settings
 from .event import OWED_MAX, Event
 from .kinds import PROMOTIONS, kind_of
@@ -17,10 +18,10 @@ from .kinds import PROMOTIONS, kind_of
 
 def hosts(settings: Settings) -> tuple[str, ...]:
     """The SNMP hosts that are set up."""
-    return tuple(row for row in settings.rows("snmp.hosts") if not _lacks(settings, row))
+    return tuple(row for row in settings.rows("snmp.hosts") if not _host_lacks(settings, row))
 
 
-def _lacks(settings: Settings, row: str) -> bool:
+def _host_lacks(settings: Settings, row: str) -> tuple[str, ...]:
     under = f"snmp.hosts.{row}"
     needed = ["address"]
     if settings.text(f"{under}.version") == "2c":
@@ -30,22 +31,32 @@ def _lacks(settings: Settings, row: str) -> bool:
         for what in ("auth", "privacy"):
             if settings.text(f"{under}.{what}_protocol") != "none":
                 needed += [f"{what}_password"]
-    return not all(settings.text(f"{under}.{field}") for field in needed)
+    return tuple(f"{under}.{field}" for field in needed if not settings.text(f"{under}.{field}"))
+
+
+def _mail_lacks(settings: Settings) -> tuple[str, ...]:
+    needed = ("mail.server", "mail.sender", "mail.recipients")
+    return tuple(path for path in needed if not settings.text(path))
 
 
 def ways(settings: Settings) -> dict[str, tuple[str, ...]]:
     """The deliveries of each action that is set up; an action that is not has none."""
-    mail = settings.words("mail.recipients") if _set(settings, "mail.server", "mail.sender") else ()
-    sms = settings.words("sms.recipients") if _set(settings, "sms.url") else ()
+    mail = () if _mail_lacks(settings) else settings.words("mail.recipients")
+    numbers = () if sms.lacks(settings) else settings.words("sms.recipients")
     return {
         "mail": tuple(f"mail:{to}" for to in mail),
-        "sms": tuple(f"sms:{to}" for to in sms),
+        "sms": tuple(f"sms:{to}" for to in numbers),
         "snmp": tuple(f"snmp:{row}" for row in hosts(settings)),
     }
 
 
-def _set(settings: Settings, *paths: str) -> bool:
-    return all(settings.text(path) for path in paths)
+def lacking(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What is set up in part, and the settings that it lacks: mail, sms, or an SNMP host."""
+    found = {"mail": _mail_lacks(settings), "sms": sms.lacks(settings)}
+    begun = {name for path in settings.explicit_paths() if (name := path.partition(".")[0]) in found}
+    told = {name: paths for name, paths in found.items() if name in begun}
+    told |= {f"snmp:{row}": _host_lacks(settings, row) for row in settings.rows("snmp.hosts")}
+    return {name: paths for name, paths in told.items() if paths}
 
 
 def offered(settings: Settings) -> tuple[str, ...]:
@@ -109,4 +120,6 @@ def configuration(settings: Settings, way: str) -> dict[str, Any] | None:
     else:
         group = [s.path for s in settings.schema.all() if s.path.startswith(f"{kind}.")]
         found = {path.partition(".")[2]: settings[path] for path in group}
+        if kind == "sms":
+            found |= sms.request(settings)._asdict()
     return {**found, "to": to}

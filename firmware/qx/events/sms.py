@@ -44,8 +44,12 @@ def filled(template: str, values: dict[str, str], content_type: str = "") -> str
 
 def request(way: dict[str, Any], event: dict[str, Any]) -> tuple[str, dict[str, str], bytes | None]:
     """URL, headers and body."""
-    public = {"number": way["to"], "text": words.short(event), "sender": words.line(way["sender"] or "")}
-    secret = {"user": words.line(way["user"]), "password": words.line(way["password"] or "")}
+    user = words.line(way["user"])
+    public = {
+        "number": way["to"], "digits": way["to"].lstrip("+"), "text": words.short(event),
+        "sender": words.line(way["sender"] or ""), "user": user,
+    }  # fmt: skip
+    secret = {"user": user, "password": words.line(way["password"] or "")}
     url = filled(way["url"], public, "url")
     headers = {"User-Agent": "qx", "Accept": "*/*"}
     body = None

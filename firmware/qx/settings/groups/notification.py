@@ -20,6 +20,7 @@ from ..texts import (
     Words,
 )
 from ..values import Choice, Flag, Text, Whole
+from .gateways import GATEWAYS, OTHER
 
 # By the key in `events.<event>`; the first three in the guide's words.
 EVENTS = {
@@ -80,17 +81,22 @@ MAIL = (
 )  # fmt: skip
 
 SMS = (
+    Setting("sms.gateway", Choice((OTHER, *GATEWAYS)), OTHER, "Gateway",
+            "A well-known one brings its request: URL, method, headers, body, content type and success. It "
+            "needs user name, password and sender.", "shared"),
     Setting("sms.url", URL, None, "Gateway URL",
-            "The gateway's; {number}, {text} and {sender} in it are replaced. SMS is set up when it is "
-            "known.", "shared"),
-    Setting("sms.method", Choice(("get", "post")), "post", "Method", "Of the request.", "shared"),
+            "Of another gateway, or in place of the known one's; {number}, {digits} (without +), {text}, "
+            "{sender} and {user} in it are replaced.", "shared"),
+    Setting("sms.method", Choice(("get", "post")), "post", "Method", "Of another gateway's request.",
+            "shared"),
     Setting("sms.headers", HEADERS, None, "Headers",
             "Besides the usual ones; {user} and {password} in them are replaced.", "shared"),
     Setting("sms.body", Text(0, 1024), "", "Body",
-            "Of a post; {number}, {text}, {sender}, {user} and {password} in it are replaced.", "shared"),
+            "Of a post; {number}, {digits}, {text}, {sender}, {user} and {password} in it are replaced.",
+            "shared"),
     Setting("sms.content_type", Pattern("[a-z]+/[!-~]{1,60}", "a media type, like application/json"),
             "application/json", "Content Type",
-            "Of the body, and how what is put into it is written.", "shared"),
+            "Of another gateway's body, and how what is put into it is written.", "shared"),
     Setting("sms.user", Text(0, 128), "", "User Name",
             "For basic authentication, unless headers or body have it. Empty: without.", "shared"),
     Setting("sms.password", PASSPHRASE, None, "Password or Token", "Of that user.", "shared", secret=True),
