@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from managed import Mibs
 from receivers import PASSWORD, USER, Mailbox, Traps, certificate, free_port, gateway, mail_server
 
 from qx.errors import Refusal
 from qx.events import desk as module
-from qx.events import oids, queue
+from qx.events import queue
 from qx.events.desk import Desk, device_of
 from qx.events.log import EventLog
 from qx.model import MODELS
@@ -117,7 +118,7 @@ def test_only_what_is_set_up_is_offered(tmp_path: Path) -> None:
             assert found.desk.deliveries()["offered"] == ["display", "led"]
             with pytest.raises(Refusal, match="mail, SMS and SNMP: not set up"):
                 await found.desk.test()
-            with pytest.raises(Refusal, match="sms: not set up"):
+            with pytest.raises(Refusal, match="sms: not set up; expected its settings to be there"):
                 await found.desk.test("sms")
             with pytest.raises(Refusal, match="action: 'fax'; expected one of mail, sms, snmp"):
                 await found.desk.test("fax")
@@ -126,6 +127,14 @@ def test_only_what_is_set_up_is_offered(tmp_path: Path) -> None:
                 "snmp.hosts.noc.address": "n", "snmp.hosts.noc.community": "c",
                 "snmp.hosts.none.address": "n"})  # fmt: skip
             assert found.desk.deliveries()["offered"] == ["display", "led", "mail", "sms", "snmp"]
+            assert found.desk.deliveries()["lacking"] == {"snmp:none": ["snmp.hosts.none.community"]}
+            found.set(**{"mail.sender": None, "sms.recipients": ()})
+            assert found.desk.deliveries()["offered"] == ["display", "led", "snmp"]
+            assert found.desk.deliveries()["lacking"] == {
+                "mail": ["mail.sender"], "sms": ["sms.recipients"],
+                "snmp:none": ["snmp.hosts.none.community"]}  # fmt: skip
+            with pytest.raises(Refusal, match=r"mail: not set up; expected mail\.sender to be there"):
+                await found.desk.test("mail")
             assert module.ways(found.settings)["snmp"] == ("snmp:noc",), "a host without community gets none"
             big = Settings(MODELS["qx2000"], {})
             assert module.offered(big) == ("display",)
@@ -133,9 +142,10 @@ def test_only_what_is_set_up_is_offered(tmp_path: Path) -> None:
     run(work())
 
 
-def test_the_guides_notifications_take_every_way(tmp_path: Path) -> None:
-    """R32, R34, R35: each of the three with its words by mail, short message and inform; the promotion with
-    the RFC's trap as well; and a test by hand says what became of it. The process ends then."""
+def test_the_guides_notifications_take_every_way(tmp_path: Path, mibs: Mibs) -> None:
+    """R32, R34, R35: each of the three with its words by mail, short message and inform, which our MIB gives
+    its names; the promotion with the RFC's trap as well; and a test by hand says what became of it. The
+    process ends then."""
     ports = free_port(), free_port(), free_port()
     both = {f"events.{key}.actions": ("display", "mail", "sms", "snmp")
             for key in ("backup-down", "backup-up-active", "backup-up-passive", "takeover")}  # fmt: skip
@@ -158,11 +168,15 @@ def test_the_guides_notifications_take_every_way(tmp_path: Path) -> None:
             assert sorted(box.subjects()) == sorted(f"{name} ({A})" for name in names)
             assert sorted(one["body"].partition(f" ({A}")[0] for one in sent.requests) == sorted(names)
             told = await until(lambda: traps.traps() if len(traps.traps()) == 5 else None)
-            name_at = f"{oids.SAID}.{oids.SAYS['Name']}.0"
-            ours = {trap.oid: trap.variables[name_at] for trap in told if trap.oid.startswith(oids.QX)}
-            keys = ("takeover", "backup-up-active", "backup-up-passive", "backup-down")
-            assert ours == dict(zip(map(oids.notification, keys), names, strict=True))
-            assert [trap.oid for trap in told if not trap.oid.startswith(oids.QX)] == [oids.VRRP2_NEW_MASTER]
+            named = {mibs.name(trap.oid)[0]: mibs.said(trap.variables) for trap in told}
+            ours = {name: said["qxSaidName"] for name, said in named.items() if name.startswith("qx")}
+            assert ours == dict(zip(("qxTakeoverNotice", "qxBackupUpActiveNotice", "qxBackupUpPassiveNotice",
+                                     "qxBackupDownNotice"), names, strict=True))  # fmt: skip
+            assert {said["qxSaidSeverity"] for name, said in named.items() if name in ours} == {
+                "indeterminate"
+            }
+            assert {said["qxSaidUnit"] for name, said in named.items() if name in ours} == {A}
+            assert named["vrrpTrapNewMaster"] == {"vrrpOperMasterIpAddr": "10.77.0.1"}
             answers = await found.desk.test()
             assert [(a["way"], a["outcome"]) for a in answers] == [
                 ("mail:admin@example.com", "done"), ("sms:+49301", "done"), ("snmp:noc", "done")]  # fmt: skip

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
 from ..errors import WrongUsage
 from .arguments import Arguments, read
@@ -24,7 +26,7 @@ def _agent(arguments: Arguments) -> int:
     from ..board import read_board  # noqa: PLC0415
     from ..control import client  # noqa: PLC0415
     from ..errors import Refusal  # noqa: PLC0415
-    from ..events.agent import Tree, serve, tree  # noqa: PLC0415
+    from ..events.agent import Here, Tree, serve, tree  # noqa: PLC0415
 
     paths = arguments.paths
     board = read_board(paths)
@@ -34,13 +36,22 @@ def _agent(arguments: Arguments) -> int:
             status = client.call(paths, "status")
             events = client.call(paths, "events", {"last": 100})
             pending = client.call(paths, "events_pending")["pending"]
+            (lan,) = client.call(paths, "get", {"paths": ["network.lan.address"]})
         except Refusal:
             return Tree({})
         try:
             index = socket.if_nametoindex(board.lan)
         except OSError:
             index = 0
-        return tree(status, events, index, pending)
+        address = lan["text"].partition("/")[0]
+        return tree(status, events, Here(index, address, pending, _running()))
 
     serve(fresh, sys.stdin, sys.stdout)
     return 0
+
+
+def _running() -> float:
+    """Seconds that snmpd runs, which started this process (proc(5), the 22nd of `stat`)."""
+    with open(f"/proc/{os.getppid()}/stat", "rb") as file:  # noqa: PTH123 - pathlib costs more than all this
+        started = int(file.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)

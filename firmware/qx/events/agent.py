@@ -13,9 +13,10 @@ import bisect
 import ipaddress
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from . import oids, words
+from .event import DESCRIPTION_MAX
 
 Oid = tuple[int, ...]
 Value = tuple[str, str]  # a type of pass_persist, and the text
@@ -25,6 +26,12 @@ ROLES = {"standalone": 1, "starting": 2, "master": 3, "backup": 4, "fault": 5}
 MODES = {"active": 1, "passive": 2}
 PEERS = {"starting": 1, "master": 2, "backup": 3, "down": 4}
 STATES = {"backup": 2, "master": 3}  # of VRRP; initialize 1
+# What the RFCs count as one: cext/advert.c tells more reasons apart, and remarks (`…_err`) from refusals.
+COUNTED = {
+    "adver_int": ("adver_int", "adver_int_err", "interval_zero"),
+    "addr_list": ("addr_list", "addr_list_err", "linklocal"),
+    "length": ("length", "short", "count_zero"),
+}
 REASONS = {"silence": 3, "released": 1, "order": 1, "nobody": 1}  # vrrpv3StatisticsNewMasterReason
 
 
@@ -36,8 +43,8 @@ def _integer(value: Any) -> Value:
     return "integer", str(int(value))
 
 
-def _string(value: Any) -> Value:
-    return "string", words.line("" if value is None else value, 255)
+def _string(value: Any, most: int = 255) -> Value:
+    return "string", words.line("" if value is None else value, most)
 
 
 def _counter(value: Any) -> Value:
@@ -79,13 +86,21 @@ class Tree:
         return (self._order[at], self._values[self._order[at]]) if at < len(self._order) else None
 
 
-def tree(status: dict[str, Any], events: Iterable[dict[str, Any]], index: int, pending: int) -> Tree:
-    """`index`: ifIndex of the LAN interface."""
-    values = dict(_pair(status, pending))
+class Here(NamedTuple):
+    """What the status does not say of this unit."""
+
+    interface: int  # ifIndex of the LAN's
+    address: str  # the service address on it, which VRRP is about, in every role; empty: none is set
+    pending: int  # events to be read
+    agent_s: float  # seconds that the agent runs: its sysUpTime
+
+
+def tree(status: dict[str, Any], events: Iterable[dict[str, Any]], here: Here) -> Tree:
+    values = dict(_pair(status, here.pending))
     values.update(_events(events))
     vrrp = status.get("vrrp") or {}
     if status.get("group_id"):
-        values.update((_version3 if vrrp.get("version") == 3 else _version2)(status, vrrp, index))
+        values.update((_version3 if vrrp.get("version") == 3 else _version2)(status, vrrp, here))
     return Tree(values)
 
 
@@ -112,15 +127,11 @@ def _events(events: Iterable[dict[str, Any]]) -> Iterator[tuple[Oid, Value]]:
         row = (
             _string(event["uid"]), _string(event["unit"]), _string(words.utc(event["time"])),
             _integer(oids.SEVERITY[event["severity"]]), _string(event["source"]), _string(event["name"]),
-            _string(event["description"]), _integer(2 if event["state"] == "read" else 1),
+            _string(event["description"], DESCRIPTION_MAX), _integer(2 if event["state"] == "read" else 1),
             _truth(event["cleared"]),
         )  # fmt: skip
         for number, value in enumerate(row, 2):
             yield oid(f"{oids.EVENT_ENTRY}.{number}.{event['id']}"), value
-
-
-def _services(status: dict[str, Any]) -> list[str]:
-    return [address.partition("/")[0] for address in status.get("service_addresses") or ()]
 
 
 def _mac(status: dict[str, Any]) -> bytes:
@@ -131,9 +142,14 @@ def _own(status: dict[str, Any]) -> str:
     return str(status.get("virtual_ip") or "0.0.0.0").partition("/")[0]
 
 
-def _version2(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Iterator[tuple[Oid, Value]]:
+def _master(status: dict[str, Any], vrrp: dict[str, Any]) -> str:
+    """The Master's address as it stands in its advertisements; a Master hears none but is one."""
+    return _own(status) if vrrp.get("state") == "master" else str(vrrp.get("master") or "0.0.0.0")
+
+
+def _version2(status: dict[str, Any], vrrp: dict[str, Any], here: Here) -> Iterator[tuple[Oid, Value]]:
     counters = vrrp.get("counters") or {}
-    row = f"{index}.{status['group_id']}"
+    row = f"{here.interface}.{status['group_id']}"
     yield oid(f"{oids.VRRP2}.1.1.0"), _integer(2)  # vrrpNodeVersion
     yield oid(f"{oids.VRRP2}.1.2.0"), _integer(1)  # vrrpNotificationCntl: enabled
     operation: dict[int, Value] = {
@@ -141,21 +157,21 @@ def _version2(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Itera
         3: _integer(STATES.get(str(vrrp.get("state")), 1)),
         4: _integer(1),  # up
         5: _integer(vrrp.get("priority") or 0),
-        6: _integer(max(1, len(_services(status)))),
-        7: ("ipaddress", str(vrrp.get("master") or "0.0.0.0")),
+        6: _integer(bool(here.address)),
+        7: ("ipaddress", _master(status, vrrp)),
         8: ("ipaddress", _own(status)),
         9: _integer(1),  # no authentication
         10: ("string", ""),  # never shown, as the RFC demands
         11: _integer(vrrp.get("advertisement_interval") or 1),
         12: _truth(False),
-        13: _ticks(vrrp.get("state_since_s")),
+        13: _ticks(_since(vrrp, here)),
         14: _integer(1),  # ip
         15: _integer(1),  # active
     }
     for number, value in operation.items():
         yield oid(f"{oids.VRRP2}.1.3.1.{number}.{row}"), value
-    for address in _services(status):
-        yield oid(f"{oids.VRRP2}.1.4.1.2.{row}.{address}"), _integer(1)
+    if here.address:
+        yield oid(f"{oids.VRRP2}.1.4.1.2.{row}.{here.address}"), _integer(1)
     for number, name in enumerate(("checksum", "version", "vrid"), 1):
         yield oid(f"{oids.VRRP2}.2.{number}.0"), _counter(counters.get(name, 0))
     counted = ("become_master", "adverts_received", "adver_int", "", "ttl", "prio_zero_received",
@@ -164,26 +180,26 @@ def _version2(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Itera
         yield oid(f"{oids.VRRP2}.2.4.1.{number}.{row}"), _counter(_count(counters, name))
 
 
-def _version3(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Iterator[tuple[Oid, Value]]:
+def _version3(status: dict[str, Any], vrrp: dict[str, Any], here: Here) -> Iterator[tuple[Oid, Value]]:
     counters = vrrp.get("counters") or {}
-    row = f"{index}.{status['group_id']}.1"  # ipv4
+    row = f"{here.interface}.{status['group_id']}.1"  # ipv4
     operation: dict[int, Value] = {
-        3: _octets(_address(vrrp.get("master"))),
-        4: _octets(_address(_own(status))),
+        3: _octets(ipaddress.IPv4Address(_master(status, vrrp)).packed),
+        4: _octets(ipaddress.IPv4Address(_own(status)).packed),
         5: _octets(_mac(status)),
         6: _integer(STATES.get(str(vrrp.get("state")), 1)),
         7: _gauge(vrrp.get("priority") or 0),
-        8: _integer(max(1, len(_services(status)))),
+        8: _integer(bool(here.address)),
         9: _integer(round((vrrp.get("advertisement_interval") or 1) * 100)),
         10: _truth(False),
         11: _truth(True),
-        12: _ticks(vrrp.get("state_since_s")),
+        12: _ticks(vrrp.get("up_s")),
         13: _integer(1),
     }
     for number, value in operation.items():
         yield oid(f"{oids.VRRP3}.1.1.1.1.{number}.{row}"), value
-    for address in _services(status):
-        yield oid(f"{oids.VRRP3}.1.1.2.1.2.{row}.4.{address}"), _integer(1)
+    if here.address:
+        yield oid(f"{oids.VRRP3}.1.1.2.1.2.{row}.4.{here.address}"), _integer(1)
     for number, name in enumerate(("checksum", "version", "vrid"), 1):
         yield oid(f"{oids.VRRP3}.1.2.{number}.0"), _counter64(counters.get(name, 0))
     yield oid(f"{oids.VRRP3}.1.2.4.0"), _ticks(0)
@@ -207,13 +223,15 @@ def _version3(status: dict[str, Any], vrrp: dict[str, Any], index: int) -> Itera
         yield oid(f"{oids.VRRP3}.1.2.5.1.{number}.{row}"), value
 
 
+def _since(vrrp: dict[str, Any], here: Here) -> float:
+    """TimeStamp of RFC 2579: the agent's sysUpTime when the virtual router left `initialize`; 0 if that was
+    before the agent."""
+    up = vrrp.get("up_s")
+    return 0.0 if up is None else max(0.0, here.agent_s - up)
+
+
 def _count(counters: dict[str, int], name: str) -> int:
-    """A remark (`…_err`) and a refusal of that name count together."""
-    return counters.get(name, 0) + counters.get(f"{name}_err", 0)
-
-
-def _address(text: Any) -> bytes:
-    return ipaddress.IPv4Address(str(text or "0.0.0.0")).packed
+    return sum(counters.get(one, 0) for one in COUNTED.get(name, (name,)))
 
 
 def serve(fresh: Callable[[], Tree], asked: TextIO, answers: TextIO) -> None:

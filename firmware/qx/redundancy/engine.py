@@ -135,7 +135,7 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class EngineView:
     """`struct qx_status`. Times in CLOCK_MONOTONIC ns; `state_age` in seconds since the state was entered,
-    None without a group."""
+    None without a group; `up_age` since it left INITIALIZE, None while it has not."""
 
     realtime: bool
     locked: bool
@@ -153,6 +153,7 @@ class EngineView:
     armed: bool
     peer_active: bool
     state_age: float | None
+    up_age: float | None
     master: IPv4Address | None
     master_priority: int
     master_heard: int
@@ -193,6 +194,7 @@ class Engine:
         self._error: Any = ffi.new("char[]", lib.QX_ERROR)
         self._event: Any = ffi.new("struct qx_event *")
         self._status: Any = ffi.new("struct qx_status *")
+        self._up: int | None = None  # CLOCK_MONOTONIC ns at which the virtual router left INITIALIZE
         self._check(lib.qx_engine_start(os.fsencode(paths.run_qx), self._error))
 
     def _check(self, code: int) -> None:
@@ -264,6 +266,8 @@ class Engine:
             os.read(self.descriptor, 8)
         while lib.qx_engine_event(self._event):
             e = self._event
+            if e.kind == Kind.STATE and (e.a == State.INITIALIZE or self._up is None):
+                self._up = None if e.a == State.INITIALIZE else int(e.at)
             yield EngineEvent(
                 Kind(e.kind), e.a, e.b, IPv4Address(e.address), IPv4Address(getattr(e, "from")),
                 bytes(e.mac).hex(":"), e.at, e.addresses, e.announced,
@@ -291,6 +295,7 @@ class Engine:
             armed=bool(s.armed),
             peer_active=bool(s.peer_active),
             state_age=self._age(s.since) if s.group else None,
+            up_age=self._age(self._up) if s.group and self._up is not None else None,
             master=IPv4Address(s.master) if s.master else None,
             master_priority=s.master_priority,
             master_heard=s.master_heard,

@@ -57,6 +57,7 @@ def _vrrp(plan: Plan | None, view: EngineView) -> dict[str, Any]:
         "wan_link": view.wan_link,
         "master": str(view.master) if view.master else None,
         "state_since_s": None if view.state_age is None else round(view.state_age, 3),
+        "up_s": None if view.up_age is None else round(view.up_age, 3),
         "counters": view.counters,
     }
 
