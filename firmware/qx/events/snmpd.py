@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -92,10 +91,6 @@ class Snmpd:
                 await self._task
 
     async def _run(self, wanted: str) -> None:
-        program = shutil.which("snmpd", path=PATH)
-        if program is None:
-            log.error("snmp.agent is true, and net-snmp's snmpd is not on this unit")
-            return
         file, kept = self._paths.run_qx / "snmpd.conf", self._paths.data_qx / "snmp"
         number = self._paths.run_qx / "snmpd.pid"
 
@@ -110,12 +105,16 @@ class Snmpd:
                        "MIBDIRS": str(kept)}  # fmt: skip
         while True:
             await asyncio.to_thread(write)
-            process = await asyncio.create_subprocess_exec(
-                program, "-f", "-Lo", "-C", "-c", str(file), "-p", str(number), "-I", "-ifTable,ifXTable",
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+            try:
+                process = await asyncio.create_subprocess_exec(  # which looks for it on that PATH
+                    "snmpd", "-f", "-Lo", "-C", "-c", str(file), "-p", str(number), "-I", "-ifTable,ifXTable",
+                    env=environment,
+                    stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )  # fmt: skip
+            except OSError as error:
+                log.error("snmp.agent is true, and net-snmp's snmpd does not start: %s", error.strerror)
+                return
             try:
                 code = await process.wait()
                 log.error("snmpd ended with %s", code)
