@@ -137,6 +137,7 @@ class Gateway:
     requests: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
     answer: str = '{"messages": [{"status": "0"}]}'
+    say: Callable[[dict[str, Any]], None] | None = None
 
 
 @contextlib.contextmanager
@@ -146,9 +147,10 @@ def gateway(folder: Path, port: int, tls: bool = False, address: str = "127.0.0.
     class Handler(http.server.BaseHTTPRequestHandler):
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            found.requests.append(
-                {"method": self.command, "path": self.path, "body": body.decode(), **dict(self.headers)}
-            )
+            request = {"method": self.command, "path": self.path, "body": body.decode(), **dict(self.headers)}
+            found.requests.append(request)
+            if found.say:
+                found.say(request)
             self.send_response(found.status)
             self.end_headers()
             self.wfile.write(found.answer.encode())

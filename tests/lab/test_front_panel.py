@@ -33,7 +33,8 @@ def drawn(lab: Lab, unit: str) -> dict[str, list[int]]:
 
 
 def test_the_panel_says_how_well_the_pair_is_protected(lab: Lab) -> None:
-    """R7, R34, R36: protected, passive, unprotected with an alert, and protected again, on both units."""
+    """R7, R34, R36: protected, passive, unprotected with an alert until it is read, and protected again, on
+    both units."""
     master = ready(lab)
     backup = other(master)
     lab.qx(master, "set", "events.backup-down.actions=display,led").check_returncode()
@@ -54,6 +55,10 @@ def test_the_panel_says_how_well_the_pair_is_protected(lab: Lab) -> None:
     told = lab.qx(master, "led").stdout
     assert told.startswith("amber, blinks once a second: No Backup would take over")
     assert "yellow, blinks once a second: an event waits to be read" in told
+    lab.qx(master, "events", "read").check_returncode()
+    wait_for(lambda: drawn(lab, master)["yellow"] == [], 5.0, "the alert is dark when the event is read")
+    assert drawn(lab, master)["red"] == [500, 500], "and the status is what it was"
+    assert lab.qx(master, "led").stdout.count("\n") == 1
     lab.power_on(backup)
     assert ready(lab) == master
     shows(lab, master, "master")
