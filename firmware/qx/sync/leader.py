@@ -89,7 +89,7 @@ class Leader:
             self._send_deltas((revision.frame,), at.position)
         elif self.live:
             self.live = False
-            self._run(self._follow_up())
+            self._run(self._follow_up)
 
     def compare(self) -> None:
         """Whether the Backup still has the same (R15)."""
@@ -149,7 +149,7 @@ class Leader:
             self._in_vain()
             return
         self._number, self.peer_rev = said.number, said.standing.position.rev
-        self._run(self._serve(said))
+        self._run(lambda: self._serve(said))
 
     def heard_ack(self, ack: Ack) -> None:
         if ack.number != self._number:
@@ -180,12 +180,12 @@ class Leader:
             _resolve(self._kept, kept.conflict)
 
     # --- the task -------------------------------------------------------------------------------------------
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._task = self._loop.create_task(self._guarded(work))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except Ended:
             pass  # `ended` follows
         except Refusal as error:
