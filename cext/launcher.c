@@ -7,6 +7,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <limits.h>
+#include <malloc.h>
 #include <Python.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include "guardian.h"
 
 PyMODINIT_FUNC PyInit__qx(void);
+
+enum { HEAP_KEPT = 128 << 10 }; /* octets; the C library grows this by itself otherwise */
 
 /* Prepended to the search path: the zip that is this file, by a name that holds when the file is replaced
  * under a running daemon, and the packages beside it. */
@@ -61,6 +64,11 @@ static int run_python(int argc, char **argv) {
         return QX_EXIT_FAILED;
     }
     self[length] = 0;
+    /* One heap for all threads, given back as it empties: what each thread's own would keep is 0.4 MB of a
+     * daemon, and Python's lock lets one thread allocate at a time anyhow. The engine's thread never does. */
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+    mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
     /* Names, addresses and arrows are UTF-8 whatever the locale: init and a serial line have none. */
     PyPreConfig before;
     PyPreConfig_InitIsolatedConfig(&before);
