@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +69,8 @@ class Rolling:
             await self._keep(1, "")
             own = unit.paths.upgrade / FILE
             self._step = "copy the image"
+            import shutil  # noqa: PLC0415 - with its compressors half a megabyte, for this alone
+
             await asyncio.to_thread(shutil.copyfile, file, own)
             await self._first_half(own, swap)
         except OSError as error:
