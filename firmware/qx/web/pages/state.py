@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from microdot import Response
 
+from ...panel import pattern, table
 from ..site import Site, Visit
 from ..takeovers import takeovers
 
@@ -12,7 +13,8 @@ from ..takeovers import takeovers
 def register(site: Site) -> None:
     @site.page("/status/hardware")
     async def hardware(visit: Visit) -> Response:
-        return visit.render("hardware.html")
+        leds = [(row, pattern.words(row.pattern)) for row in (*table.STATES, table.UNREAD)]
+        return visit.render("hardware.html", leds=leds)
 
     @site.page("/status/takeovers")
     async def timeline(visit: Visit) -> Response:
