@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mail server and an SMS gateway for the lab's PC: `receiver.py FOLDER ADDRESS MAIL_PORT SMS_PORT HOLD`
-writes one JSON line a mail (answered HOLD seconds later) and one a message to standard output, until its
+writes one JSON line a mail (taken after HOLD seconds) and one a message to standard output, until its
 input ends."""
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ snmptrapd. Each on an address of the caller's; `receiver.py` runs one of them in
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import http.server
@@ -60,8 +61,9 @@ def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path, str]
 
 @dataclass
 class Mailbox:
-    """What came in, as (recipient, mail). `refuse` maps a recipient to an answer, `hold` seconds before each
-    mail is answered, `silent` takes connections and says nothing."""
+    """What came in, as (recipient, mail). `refuse` maps a recipient to an answer; `hold` are seconds before a
+    recipient is answered: a server that thinks does so before it takes a mail, not between taking it and
+    saying so (RFC 1047)."""
 
     mails: list[tuple[str, EmailMessage]] = field(default_factory=list)
     refuse: dict[str, str] = field(default_factory=dict)
@@ -71,21 +73,19 @@ class Mailbox:
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        await asyncio.sleep(self.hold)
         if address in self.refuse:
             return self.refuse[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        import asyncio
-
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         mail = message_from_bytes(content, policy=policy.default)
         for to in envelope.rcpt_tos:
             self.mails.append((to, mail))  # pyright: ignore[reportArgumentType]
             if self.say:
                 self.say({"to": to, "id": mail["Message-ID"], "subject": mail["Subject"]})
-        await asyncio.sleep(self.hold)
         return "250 OK"
 
     def subjects(self) -> list[str]:

@@ -256,6 +256,7 @@ def test_a_backup_delivers_nothing_until_it_is_master(tmp_path: Path) -> None:
             found.leads = True
             await until(lambda: box.mails)
             found.leads = False
+            await until(lambda: not found.desk.deliveries()["leading"])
             found.log.add("critical", "This device is in fault", "y")
             await asyncio.sleep(0.5)
             assert len(box.mails) == 1
