@@ -23,9 +23,12 @@ from .errors import Refusal
 from .events.log import EventLog
 from .front import Front
 from .identity import read_identity
+from .model import Model
 from .paths import Paths
 from .redundancy.controller import Controller
 from .redundancy.resolver import forget_resolver
+from .settings.database import StoreDamaged
+from .settings.rescue import anew
 from .settings.store import Store
 from .trust.keyring import Keyring
 from .upgrade.start import begin, ended
@@ -47,12 +50,22 @@ def check_ports(paths: Paths, board: Board) -> None:
             )
 
 
+def open_settings(paths: Paths, model: Model) -> Store:
+    """The unit's settings, restored from a snapshot where they are damaged or gone. Without one they are
+    lost: the unit runs to say so, and serves nothing (R1)."""
+    try:
+        return Store(paths.settings_db, model, recover=True)
+    except StoreDamaged as error:
+        anew(paths.settings_db, str(error))
+        return Store(paths.settings_db, model)
+
+
 async def _serve(paths: Paths) -> int:
     was_reset = reset.carry_out(paths)
     identity, board = read_identity(paths), read_board(paths)
     check_ports(paths, board)
     slots = begin(paths, board)
-    store = Store(paths.settings_db, identity.model, recover=True)
+    store = open_settings(paths, identity.model)
     events = EventLog(paths, identity.serial)
     if was_reset:
         events.add(*reset.EVENT)

@@ -10,8 +10,8 @@ import pytest
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
-from labtools import becomes, other, role, stays
-from pairs import QUICK, Log, events, get, held_now, in_step, pair, put, ready
+from labtools import becomes, other, qx, role, stays
+from pairs import QUICK, events, get, held_now, in_step, pair, put, ready
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +63,31 @@ def test_settings_lost_on_a_paired_unit(whole: Lab) -> None:
 
 
 def test_settings_and_snapshots_lost_on_a_paired_unit(whole: Lab) -> None:
-    """R1: without a setting of its own it says why it does not run; it serves nothing, also alone."""
+    """R1: with no setting of its own it is in fault and says why, also alone; set up again it is a Backup
+    that has the Master's state, without a hand on its keys."""
     master = ready(whole)
     backup = other(master)
+    put(whole, master, "extensions.302.name=Kept")
+    in_step(whole)
     whole.power_off(backup)
-    away = data(whole, backup).parent / "away"
-    away.mkdir()
     for file in data(whole, backup).glob("settings.*"):
-        file.rename(away / file.name)
-    log = Log(whole, backup)
+        file.write_bytes(b"nonsense" * 100)
     whole.power_on(backup)
-    log.says("settings.db: not found; expected the settings of a provisioned unit", 5.0)
-    assert role(whole, master) == "master"
+    told = becomes(whole, backup, "fault", 5.0)
+    peer = qx(whole, master)["serial"]
+    assert f"the settings of this unit, which is paired with {peer}, are lost" in told["why"], told["why"]
+    (lost,) = [one for one in events(whole, backup) if one["name"] == "Settings lost"]
+    assert "damaged settings database" in lost["description"]
+    aside = {file.name for file in data(whole, backup).glob("settings.damaged-*")}
+    assert {"settings.damaged-1.db", "settings.damaged-1.1.snapshot"} <= aside
     whole.power_off(master)
-    stays(lambda: held_now(whole)[backup] == [], 3.0, "it does not serve", 0.02)
+    stays(lambda: held_now(whole)[backup] == [] and role(whole, backup) == "fault", 2.0, "it does not serve")
     whole.power_off(backup)
-    for file in away.iterdir():
-        file.rename(data(whole, backup) / file.name)
-    for unit in (master, backup):
-        whole.power_on(unit)
-    ready(whole)
+    whole.power_on(backup)
+    becomes(whole, backup, "fault", 5.0)
+    whole.power_on(master)
+    becomes(whole, master, "master", 8.0)
+    whole.units[backup].configure(QUICK)
+    assert ready(whole) == master
+    in_step(whole)
+    assert get(whole, backup, "extensions.302.name") == "Kept"

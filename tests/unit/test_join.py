@@ -55,6 +55,15 @@ def test_lost_settings_bar_a_paired_unit(permission: Permission) -> None:
     assert PEER in found.barred
 
 
+@pytest.mark.parametrize("met", [None, PEER])
+def test_a_unit_that_knows_its_settings_are_lost_is_barred(met: str | None) -> None:
+    """R1: paired or not, until somebody says whether redundancy is enabled."""
+    found = join(settings({}), ALLOWED, met, "settings.db: damaged")
+    assert not found.member and "are lost" in found.barred and "settings.db: damaged" in found.barred
+    assert join(settings(ENABLED), ALLOWED, met, "settings.db: damaged") == Join(True)
+    assert join(settings({"redundancy.enabled": False}), ALLOWED, met, "settings.db: damaged") == Join(False)
+
+
 def plan_of(values: dict[str, Plain], joined: Join, held: bool = False) -> tuple[bool, bool, bool]:
     """group, claim, passive"""
     identity = Identity("QX200-000001", QX200)

@@ -18,7 +18,7 @@ from qx.settings.database import StoreDamaged
 from qx.settings.files import Files
 from qx.settings.generations import FRESH, NAMES, Generations
 from qx.settings.position import START, History, Position
-from qx.settings.rescue import rescue
+from qx.settings.rescue import LOST, anew, rescue
 from qx.settings.snapshot import Own, Snapshot
 from qx.settings.state import State
 from qx.settings.store import Store
@@ -225,6 +225,36 @@ def test_without_a_good_snapshot_of_the_model_nothing_is_touched(tmp_path: Path)
     with pytest.raises(StoreDamaged, match="no snapshot"):
         opened(file, recover=True)
     assert content_of(tmp_path) == before
+
+
+def test_lost_settings_are_made_anew_and_say_so(tmp_path: Path) -> None:
+    """R1: a unit without database and snapshot runs, knows that its settings are lost, and keeps what is
+    damaged."""
+    folder = tmp_path / "recorded"
+    file = used(folder)
+    damage(file)
+    for name in NAMES:
+        (folder / name).write_bytes(b"no snapshot")
+    before = content_of(folder)
+    recorder = Recorder()
+    anew(file, "damaged", recorder)
+    assert (folder / "settings.damaged-1.1.snapshot").read_bytes() == b"no snapshot"
+    states = {tuple(sorted(state.items())) for state in crash_states(before, recorder.trace)}
+    assert len(states) > 6
+    for state in states:
+        boot = lay_out(tmp_path / "boot", dict(state))
+        try:
+            store = opened(boot / "settings.db", recover=True)
+        except StoreDamaged as error:  # the next start makes it anew
+            anew(boot / "settings.db", str(error))
+            store = opened(boot / "settings.db")
+        with store:
+            assert store.unit_state_get(LOST)
+            assert store.position.empty and not store.settings.explicit("mail.user")
+            assert [notice.name for notice in store.notices] == ["Settings lost"]
+            assert store.unit_state_get("term") is None
+        for content in (b"nonsense" * 500, b"no snapshot"):
+            assert content in content_of(boot).values()
 
 
 def test_a_power_cut_at_any_moment_of_a_rescue_can_be_rescued(tmp_path: Path) -> None:

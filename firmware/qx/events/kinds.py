@@ -66,6 +66,7 @@ KINDS: dict[str, Kind] = {
     **_states("storage", "Space", "No space for synchronization", "Synchronization has space again"),
     "Settings cannot be written": Kind("storage"),
     "Settings log given up": Kind("settings-restored"),
+    "Settings lost": Kind("settings-restored"),
     "Settings restored from a snapshot": Kind("settings-restored"),
     "Conflict snapshot": Kind("sync-conflict"),
     "Conflict snapshot dropped": Kind("sync-conflict"),

@@ -28,6 +28,7 @@ from ..paths import Paths
 from ..pbx.applications import Applications
 from ..pbx.phones import Phones
 from ..pbx.telephony import Telephony
+from ..settings.rescue import LOST
 from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
@@ -179,7 +180,8 @@ class Controller:
 
     def _plan(self) -> tuple[Join, Plan]:
         """What settings and keys make of this unit."""
-        joined = join(self.store.settings, self.keyring.permission(), self.met)
+        lost = str(self.store.unit_state_get(LOST, ""))
+        joined = join(self.store.settings, self.keyring.permission(), self.met, lost)
         met, held = self.met is not None, self.hold.on
         settings = self.store.settings
         return joined, make_plan(settings, self.identity, self.board, FIRMWARE, joined, met=met, held=held)

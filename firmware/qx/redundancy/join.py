@@ -19,8 +19,9 @@ class Join:
     note: str = ""
 
 
-def join(settings: Settings, permission: Permission, met: str | None) -> Join:
-    """`met`: the serial number of the peer with which this unit was paired, None where it never was.
+def join(settings: Settings, permission: Permission, met: str | None, lost: str = "") -> Join:
+    """`met`: the serial number of the peer with which this unit was paired, None where it never was. `lost`:
+    why its settings are gone, empty where they are not.
 
     An administrator who disables redundancy says so in the settings. A unit that was paired and whose
     settings do not speak of redundancy at all has lost them, and would take the pair's service address."""
@@ -30,10 +31,11 @@ def join(settings: Settings, permission: Permission, met: str | None) -> Join:
         if permission.fault:
             return Join(False, barred=permission.why)
         return Join(False, note=permission.why)
-    if met is not None and not settings.explicit("redundancy.enabled"):
+    if (met is not None or lost) and not settings.explicit("redundancy.enabled"):
+        paired = f", which is paired with {met}," if met else ""
         why = (
-            f"redundancy.enabled: the settings of this unit, which is paired with {met}, are lost; "
+            f"redundancy.enabled: the settings of this unit{paired} are lost; "
             "expected true, or false to run it standalone"
         )
-        return Join(False, barred=why)
+        return Join(False, barred=f"{why} ({lost})" if lost else why)
     return Join(False)
