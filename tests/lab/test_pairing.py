@@ -55,6 +55,11 @@ def named(lab: Lab, unit: str, words: str) -> bool:
 
 def nobody_takes_over(lab: Lab, later: str, working: str) -> None:
     """The later unit holds nothing, also when the one that works is gone; that one is not disturbed."""
+def differs(lab: Lab, unit: str, parameter: str) -> bool:
+    """The unit's status names the parameter."""
+    return any(one["parameter"] == parameter for one in qx(lab, unit).get("mismatches", []))
+
+
     assert reaches(lab, "pc", service(lab)) and held_now(lab)[later] == []
     lab.power_off(working)
     stays(lambda: held_now(lab)[later] == [], 2.0, "the later unit does not take over", 0.02)
@@ -117,6 +122,7 @@ def test_keys_that_are_not_for_each_other(
             wait_for(lambda: named(lab, unit, words), left, f"unit {unit} says {words!r}")  # noqa: B023
         told = becomes(lab, "b", "fault", 2.0)
         assert on_b in told["why"]
+            wait_for(lambda: differs(lab, unit, "licence"), 2.0, f"unit {unit} shows it")  # noqa: B023
         assert role(lab, "a") == "master"
         nobody_takes_over(lab, "b", "a")
 
@@ -132,8 +138,7 @@ def test_a_key_of_another_set_on_a_pair(tmp_path: Path) -> None:
         install(lab, backup, keys[backup])
         told = becomes(lab, backup, "fault", 15.0)
         assert "licence: " in told["why"] and "set " in told["why"]
-        wait_for(lambda: any(m["parameter"] == "licence" for m in qx(lab, master)["mismatches"]), SOON,
-                 "the Master names it")  # fmt: skip
+        wait_for(lambda: differs(lab, master, "licence"), SOON, "the Master names it")
         assert role(lab, master) == "master" and held_now(lab)[backup] == []
         install(lab, master, keys[master])
         assert ready(lab) == master
@@ -176,3 +181,46 @@ def test_keys_that_are_refused_by_name(tmp_path: Path) -> None:
             assert text[10:-10] not in done.stderr
         assert ready(lab) == master
         assert {unit: lab.units[unit].daemon_pid() for unit in UNITS} == pids
+
+
+def test_a_feature_that_one_unit_lacks(tmp_path: Path) -> None:
+    """R5, R37: shown on both units within 5 s, and the Backup still takes over."""
+    with pair("fl", tmp_path, QUICK) as lab:
+        master = ready(lab)
+        backup = "b" if master == "a" else "a"
+        in_step(lab)
+        keys = dict(zip(UNITS, issued(*SERIALS, "--features", "fax"), strict=True))
+        pid = lab.units[backup].daemon_pid()
+        install(lab, backup, keys[backup])
+        another_daemon(lab, backup, pid)
+        since = time.monotonic()
+        for unit in UNITS:
+            left = SOON - (time.monotonic() - since)
+            wait_for(lambda: differs(lab, unit, "licence.fax"), left, f"unit {unit} names it")  # noqa: B023
+        assert ready(lab) == master
+        lab.power_off(master)
+        becomes(lab, backup, "master", 5.0)
+
+
+def test_a_backup_that_was_never_paired(tmp_path: Path) -> None:
+    """R5: nothing of the session passes between the two. It does not take over from the Master that it
+    hears, and says why. When that one has been gone for half a minute it serves, as it would after a start."""
+    with make_lab("np", tmp_path) as lab:
+        lab.up(QUICK, fresh=True, power=False)
+        lab.power_on("a")
+        becomes(lab, "a", "master")
+        lab.power_on("b", bare=True)
+        rules = "table inet t { chain i { type filter hook input priority 0; tcp dport 7779-7780 drop; }; "
+        rules += "chain o { type filter hook output priority 0; tcp dport 7779-7780 drop; }; }"
+        lab.exec("b", ["nft", rules]).check_returncode()
+        lab.units["b"].start()
+        becomes(lab, "b", "backup", 8.0)
+        lacking = "its first copy of the Master's state is not finished"
+        wait_for(lambda: lacking in (qx(lab, "b")["why"] or ""), 3.0, "it says why it would not take over")
+        lab.power_off("a")
+        gone = time.monotonic()
+        stays(lambda: held_now(lab)["b"] == [], 3.0, "it does not take over")
+        assert lacking in qx(lab, "b")["why"]
+        if SOAK:
+            becomes(lab, "b", "master", PATIENCE + 5)
+            assert time.monotonic() - gone > PATIENCE - 1

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from peer_bench import Unit, addresses, both_up, join, run, two, until
-from trust_bench import A, B, C, issued
+from trust_bench import TODAY, A, B, C, issued
 
 from counts import count
 from qx.packing import pack
@@ -199,7 +199,18 @@ def test_two_units_with_keys_of_other_sets_do_not_pair_and_say_why(tmp_path: Pat
                 assert (await unit.tells(Refused)).reason == "proof"
                 assert not unit.session.up
                 assert unit.keyring.pin.certificate is None
+                assert unit.session.mismatches() == []  # nobody has authenticated
+                (shown,) = unit.session.claims()
+                assert (shown.parameter, shown.theirs) == ("licence", "not of our set")
+                assert f"{unit.identity.serial} with " in shown.ours
             assert "has no proof of our pair key" in b.session.why
+            good = issued()
+            for unit, key in zip((a, b), good, strict=True):
+                unit.keyring.install(key, TODAY)
+                unit.session.keys_changed()
+                assert unit.session.claims() == []
+            await both_up(a, b)
+            assert a.session.claims() == b.session.claims() == []
 
     run(main())
 

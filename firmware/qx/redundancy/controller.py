@@ -217,7 +217,7 @@ class Controller:
     def look(self) -> None:
         """Takes the engine's view and lets follow what has to."""
         view = self.engine.view()
-        plan = self._known.plan
+        plan, partner = self._known.plan, self.partner
         if self._stopping:
             return
         if view.master or view.state == State.MASTER:
@@ -227,8 +227,8 @@ class Controller:
             self._known = replace(
                 self._known,
                 conflicts=tuple(self._conflicts.values()),
-                mismatches=tuple(mismatches(plan, view, self.partner.mismatches())),
-                unpaired=self.partner.unpaired,
+                mismatches=tuple(mismatches(plan, view, (*partner.mismatches(), *partner.claims()))),
+                unpaired=partner.unpaired,
                 copying=self._first_copy.lacking(view),
             )
             if self._first_copy.look(self._known.copying):

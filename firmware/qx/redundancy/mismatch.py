@@ -51,13 +51,13 @@ def by_advertisement(plan: Plan, view: EngineView) -> list[Mismatch]:
             return []
 
 
-def mismatches(plan: Plan, view: EngineView, authenticated: Iterable[Mismatch]) -> list[Mismatch]:
-    """All that is known of the peer, in the order of their weight: first what the session's hello shows, then
+def mismatches(plan: Plan, view: EngineView, session: Iterable[Mismatch]) -> list[Mismatch]:
+    """All that is known of the peer, in the order of their weight: first what the session shows, then
     the engine's, which nobody has authenticated. Of a peer that fell silent only its addresses count on: a
     unit that was never given them does not serve in its place."""
     if not plan.group:
         return []
-    found = list(authenticated)
+    found = list(session)
     named = {mismatch.parameter for mismatch in found}
     return found + [m for m in _unauthenticated(plan, view) if m.parameter not in named]
 

@@ -151,6 +151,10 @@ class Partner:
 
     async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
         return await self.agreement.ask(name, arguments, seconds)
+    def claims(self) -> tuple[Mismatch, ...]:
+        """What nobody has authenticated: to be shown, never acted on."""
+        return tuple(self.session.claims()) if self.session else ()
+
 
     def durable(self, position: Position, seconds: float) -> asyncio.Future[bool]:
         return self.settings.durable(position, seconds)

@@ -159,7 +159,7 @@ def compare(
     if ours.model != theirs.model:
         found.append(Mismatch("model", ours.model, theirs.model))
     if keys.unbound:
-        found.append(Mismatch("licence", _bound(our_keys), _bound(their_keys)))
+        found.append(Mismatch("licence", bound(our_keys), bound(their_keys)))
     if ours.firmware != theirs.firmware:
         found.append(Mismatch("firmware", ours.firmware, theirs.firmware))
     found += [Mismatch(f"licence.{name}", "installed", "missing") for name in keys.peer_lacks]
@@ -169,7 +169,7 @@ def compare(
     return Comparison(tuple(found), not any(one.parameter in UNPAIRING for one in found))
 
 
-def _bound(keys: Sequence[Licence]) -> str:
+def bound(keys: Sequence[Licence]) -> str:
     """Whom the redundancy key is for. The hash of the pair key tells two sets of one number apart."""
     key = next((key for key in reversed(keys) if REDUNDANCY in key.features), None)
     if key is None:

@@ -28,10 +28,11 @@ from ...identity import Identity
 from ...trust.certificate import Certificate
 from ...trust.keyring import Keyring
 from .answering import Answering
+from .backoff import MOST
 from .calling import Calling
 from .credentials import Credentials
 from .door import Place
-from .hello import Comparison, Mismatch, PeerHello, compare
+from .hello import Comparison, Mismatch, PeerHello, bound, compare
 from .link import Link
 from .message import SESSION, BadMessage
 from .part import Part
@@ -45,7 +46,9 @@ log = logging.getLogger("qx.peer")
 
 NO_PLACE = "no Virtual IP Addresses are set"
 AGAIN = 1.0  # seconds after an error that nobody foresaw
-KEYS = ("serial", "proof")  # of refusals.REASONS: keys that are not for each other
+# Of refusals.REASONS: keys that are not for each other, and what is shown of the other unit's.
+KEYS = {"serial": "of another serial number", "proof": "not of our set"}
+CLAIMED = 3 * MOST  # seconds for which that is shown after the last attempt
 COUNTED = ("sessions", "goodbyes", "broken", "pairings", "octets_sent", "octets_received")
 
 
@@ -82,6 +85,7 @@ class Session:
         self._heard = -math.inf  # the last octet of the last session
         self._why = NO_PLACE
         self._stranger = ""
+        self._claim = ("", -math.inf)  # one of KEYS, and when
         self._refusals = Refusals()
         self._counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
 
@@ -111,6 +115,14 @@ class Session:
         """Why whoever is at the peer's address was refused for its keys; empty where it was not. Nobody has
         authenticated: it counts for a unit only as long as it was never paired."""
         return self._stranger
+
+    def claims(self) -> list[Mismatch]:
+        """That the keys of whoever tries at the peer's address are not for this unit. Nobody has
+        authenticated: to be shown, never acted on."""
+        name, at = self._claim
+        if self.up or asyncio.get_running_loop().time() > at + CLAIMED:
+            return []
+        return [Mismatch("licence", bound(self.credentials.licences()), KEYS[name])]
 
     @property
     def heard_s(self) -> float:
@@ -160,7 +172,7 @@ class Session:
     def keys_changed(self) -> None:
         """A key was installed: hellos are exchanged anew, with another peer if the keys name one."""
         self._compared(Comparison((), True))
-        self._stranger = ""
+        self._stranger, self._claim = "", ("", -math.inf)
         self._restart("keys")
 
     def speak(self, language: str) -> None:
@@ -213,7 +225,7 @@ class Session:
         name, text = reason(error)
         self._why = f"{source}: {text}"
         if name in KEYS and self._place and source == str(self._place.peer):
-            self._stranger = text
+            self._stranger, self._claim = text, (name, asyncio.get_running_loop().time())
         if self._refusals.refused(source, name, asyncio.get_running_loop().time()):
             self._told(Refused(source, name, text))
 
