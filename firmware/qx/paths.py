@@ -89,6 +89,11 @@ class Paths:
         return self._path("data/qx/settings.db")
 
     @property
+    def in_step(self) -> Path:
+        """Empty; its time is when both units were last known to have the same settings."""
+        return self._path("data/qx/in-step")
+
+    @property
     def events_log(self) -> Path:
         return self._path("data/qx/events.msgpack")
 

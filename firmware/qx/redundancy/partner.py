@@ -18,6 +18,7 @@ from ..events.log import Severity
 from ..settings.lineage import Action, Decision
 from ..settings.position import Position
 from ..sync.conflicts import Conflicts
+from ..sync.lately import Lately
 from ..sync.live import LiveState
 from ..sync.settings import SettingsSync
 from ..sync.voice.part import VoiceSync
@@ -58,6 +59,7 @@ class Partner:
             decided=self._decided,
             voice=self.voice.unshared,
             news=unit.look,
+            lately=Lately(unit.paths.in_step),
         )
         self.session: Session | None = None
         self._reconciling: asyncio.TimerHandle | None = None
@@ -149,12 +151,12 @@ class Partner:
     def mismatches(self) -> tuple[Mismatch, ...]:
         return tuple(self.session.mismatches()) if self.session else ()
 
-    async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
-        return await self.agreement.ask(name, arguments, seconds)
     def claims(self) -> tuple[Mismatch, ...]:
         """What nobody has authenticated: to be shown, never acted on."""
         return tuple(self.session.claims()) if self.session else ()
 
+    async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
+        return await self.agreement.ask(name, arguments, seconds)
 
     def durable(self, position: Position, seconds: float) -> asyncio.Future[bool]:
         return self.settings.durable(position, seconds)

@@ -26,6 +26,7 @@ from . import messages
 from .age import Age
 from .conflicts import Conflicts
 from .follower import Follower, Past
+from .lately import Lately
 from .leader import Leader, known
 from .means import Means, RunInStore, Tell
 from .messages import Ack, Kept, Part, Said, Taken
@@ -43,6 +44,7 @@ class SettingsSync:
     `voice()`: names of the voice files that the peer may not have, for a conflict snapshot; it is called in
     the store's thread.
     `news()`: the state that `status` shows has changed, by more than a commit that is on its way.
+    `lately`: keeps the age across restarts.
     """
 
     kinds = SETTINGS
@@ -54,6 +56,7 @@ class SettingsSync:
         decided: Callable[[Decision], object] = lambda _: None,
         voice: Callable[[], tuple[str, ...]] = tuple,
         news: Callable[[], object] = lambda: None,
+        lately: Lately | None = None,
     ) -> None:  # fmt: skip
         self._means = Means(
             run_in_store, store, self._tell, conflicts, unit, firmware, applied, self._decided, voice
@@ -70,6 +73,8 @@ class SettingsSync:
         self._taker: Taker | None = None
         self._past = Past()
         self._age = Age()
+        self._lately = lately
+        self._noting: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told: set[tuple[str, str]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,6 +100,7 @@ class SettingsSync:
             self._leader.compare()
         if self._follower is not None:
             self._follower.compare()
+        self._note()
         self._watch_age()
 
     def durable(self, position: Position, seconds: float) -> asyncio.Future[bool]:
@@ -120,12 +126,12 @@ class SettingsSync:
         return f"the other unit has revision {self._leader.acked} of {position.rev}"
 
     def status(self) -> dict[str, Any]:
-        """For faces; of JSON types. `age_s`: of the Backup's state, null where it never was current since
-        the daemon started. `lag`: revisions that the Backup lacks. `progress`: of a copy, else null."""
+        """For faces; of JSON types. `age_s`: of the Backup's state, null where it is not known. `lag`:
+        revisions that the Backup lacks. `progress`: of a copy, else null."""
         side = self._leader or self._follower
         progress = side.progress() if side else None
         at = self._store.position
-        age = self._age.seconds(self._loop.time()) if self._loop else None
+        age = self._seconds()
         return {
             "history": None if at.empty else at.history.hex(),
             "revision": at.rev,
@@ -144,6 +150,8 @@ class SettingsSync:
 
     def close(self) -> None:
         """The daemon ends."""
+        if self._age.current and self._lately is not None:
+            self._lately.known()
         self._stop()
         self._end()
         if self._timer:
@@ -178,6 +186,7 @@ class SettingsSync:
         self._stop()
         self._channel = self._peer = None
         if self._loop is not None:
+            self._note(UNNOTICED)
             self._age.out_of_touch(self._loop.time(), UNNOTICED)
         self._watch_age()
 
@@ -232,6 +241,19 @@ class SettingsSync:
             self._age.known_behind(self._loop.time())
         self._watch_age()
 
+    def _seconds(self) -> float | None:
+        """The age of the Backup's state."""
+        if self._loop is None or self._leading is None:
+            return None
+        age = self._age.seconds(self._loop.time())
+        return self._lately.age if age is None and self._lately is not None else age
+
+    def _note(self, before: float = 0.0) -> None:
+        """It is current, or was until so many seconds ago: that outlives a restart."""
+        lately = self._lately
+        if self._age.current and lately is not None and (self._noting is None or self._noting.done()):
+            self._noting = asyncio.ensure_future(self._means.run_in_store(lambda _: lately.known(before)))
+
     def _watch_age(self) -> None:
         """Tells what is news of the age, and looks again when it may have become too old."""
         if self._loop is None:
@@ -239,7 +261,7 @@ class SettingsSync:
         now, interval = self._loop.time(), float(self._store.settings.number("redundancy.sync_interval"))
         news = self._age.news(now, interval)
         if news is not None:
-            self._tell_age(news, now)
+            self._tell_age(news)
         due = self._age.due(interval)
         if due is None or self._age.told:
             return  # a timer that is set finds nothing
@@ -253,9 +275,9 @@ class SettingsSync:
         self._timer = None
         self._watch_age()
 
-    def _tell_age(self, stale: bool, now: float) -> None:
+    def _tell_age(self, stale: bool) -> None:
         whose = "the Backup's settings are" if self._leading else "the settings of this unit are"
-        age = self._age.seconds(now)
+        age = self._seconds()
         if stale:
             old = "of an unknown age" if age is None else f"{age:.0f} s old"
             self._tell("warning", "Synchronization is stale", f"{whose} {old}")
