@@ -22,16 +22,20 @@ SIZE = 6 << 20
 
 @contextlib.contextmanager
 def small(folder: Path) -> Iterator[None]:
-    """The folder on a partition of its own of SIZE octets, with what it had."""
-    kept = folder.with_name("kept")
+    """The folder on an ext4 of its own of SIZE octets, with what it had: its flushes reach the disk below."""
+    kept, image = folder.with_name("kept"), folder.with_name("flash.img")
     folder.rename(kept)
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", str(folder)], check=True)
+    with image.open("wb") as out:
+        out.truncate(SIZE)
+    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
     try:
+        folder.chmod(0o700)
         shutil.copytree(kept, folder, dirs_exist_ok=True)
         yield
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +107,10 @@ def test_the_master_is_full(tight: Lab) -> None:
         assert get(tight, master, "snmp.contact") == big(number - 1).partition("=")[2]
         assert role(tight, master) == "master" and qx(tight, backup)["role"] == "backup"
         in_step(tight)
+        names = [one["name"] for one in events(tight, master)]
+        assert names.count("No space for settings") == 1
     assert put(tight, master, big(200))["durable"] == "both"
+    assert "Settings have space again" in [one["name"] for one in events(tight, master)]
     assert tight.units[master].daemon_pid() == pid
     in_step(tight)
     assert get(tight, backup, "snmp.contact") == get(tight, master, "snmp.contact")

@@ -50,6 +50,7 @@ from .presence import Presence
 from .resolver import write_resolver
 from .role import Conflict, Known, Role, Standing, fit, standing, unreadable
 from .status import status
+from .storage import Storage
 
 if TYPE_CHECKING:
     from ..upgrade.upgrade import Upgrade
@@ -72,6 +73,7 @@ class Controller:
     ) -> None:  # fmt: skip
         self.paths, self.identity, self.board = paths, identity, board
         self.store, self.events, self.keyring = store, events, keyring
+        self.storage = Storage(events)
         self.engine = Engine(paths)
         self.ending: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.failing = Failing(self)

@@ -20,6 +20,7 @@ from ..trust.keyring import Keyring
 from .engine import Engine
 from .peer.hello import PeerHello
 from .role import Role
+from .storage import Storage
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class Own(Protocol):
     events: EventLog
     keyring: Keyring
     engine: Engine
+    storage: Storage
 
     @property
     def partner(self) -> Other: ...

@@ -13,6 +13,7 @@ from ..settings.values import Plain
 from . import switch
 from .permit import Seat, refusal
 from .role import Role
+from .storage import REFUSALS
 
 if TYPE_CHECKING:
     from .pair import Own
@@ -24,7 +25,18 @@ DURABLE = 0.2  # seconds for which a commit waits until the Backup has it on fla
 
 
 async def write(unit: Own, changes: Mapping[str, Plain], commit: Commit, forced: bool) -> dict[str, Any]:
-    """As control.unit.Unit.write says."""
+    """As control.unit.Unit.write says. A flash that refuses is an event as well."""
+    try:
+        answer = await _write(unit, changes, commit, forced)
+    except REFUSALS as error:
+        unit.storage.refused(error)
+        raise
+    if answer["changed"]:
+        unit.storage.taken()
+    return answer
+
+
+async def _write(unit: Own, changes: Mapping[str, Plain], commit: Commit, forced: bool) -> dict[str, Any]:
     scopes = _scopes(unit, changes)
     seat = Seat(unit.role, unit.member, unit.paired, unit.followed)
     why = refusal(scopes.items(), seat, forced)
