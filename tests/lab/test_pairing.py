@@ -16,8 +16,10 @@ from board.lab.network import UNITS
 from board.lab.pair import Lab
 from board.vendor import issuing
 
+from counts import SOAK
 from labtools import becomes, make_lab, qx, reaches, role, stays, wait_for
-from pairs import QUICK, events, held_now, in_step, pair, ready, service
+from pairs import QUICK, another_daemon, events, held_now, in_step, pair, ready, service
+from qx.redundancy.alone import PATIENCE
 from qx.trust import key
 
 SERIALS = ("QX200-000001", "QX200-000002")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .alone import PATIENCE
 from .engine import EngineView, State
 from .role import Role
 
@@ -30,8 +31,11 @@ class FirstCopy:
         """Is there, or was there, a Master of ours whose state this unit never had whole?"""
         unit, peer = self._unit, self._unit.partner.peer
         if unit.met is None:
-            # A Master that is no unit of ours says no hello, and has no state to be had (R3).
-            return unit.role != Role.MASTER and view.hello is not None and view.hello.state == State.MASTER
+            # A Master that is no unit of ours says no hello, and has no state to be had (R3). One that went
+            # and does not come back leaves this unit as a start would find it: alone.
+            hello = view.hello
+            there = hello is not None and hello.state == State.MASTER and hello.age < PATIENCE
+            return unit.role != Role.MASTER and there
         if self.finished:
             return False
         # Of two that meet while neither is Master, either may become it.
