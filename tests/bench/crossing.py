@@ -107,7 +107,8 @@ def voice(pair: Pair, folder: Path, files: int, runs: int) -> Found:
     """The first copy of a tree, a comparison of what is the same, 10 new and 5 changed, 100 moved."""
     master = pair.ready()
     daemon = _Daemon(pair, master)
-    copy = _Daemon(pair, other(master)).voice
+    backup = _Daemon(pair, other(master))
+    copy = backup.voice
     wait_for(lambda: daemon.in_step, PATIENCE, "the pair in step", 0.1)
     chance, tree, made = random.Random(1), daemon.voice, folder / "made"
     for number in range(files):
@@ -157,11 +158,15 @@ def voice(pair: Pair, folder: Path, files: int, runs: int) -> Found:
         turn("voice-first", first)
         time.sleep(3.0)  # nothing is young any more
         for _ in range(runs):
-            base = _cost(daemon, lambda: None)
-            ours = _cost(daemon, daemon.compare)
+            base = _cost(daemon, backup, lambda: None)
+            ours = _cost(daemon, backup, daemon.compare)
+            theirs = _cost(daemon, backup, backup.compare)
             run = rsync.run(tree, "voice", "--exclude=/.sync", "--exclude=/.trash")
             note("voice-same", max(0.0, ours[0] - base[0]), run.cpu * 1e3)
-            note("voice-same-octets", max(0, ours[1] - base[1]), run.octets)
+            found.setdefault("voice-same-backup", {PRODUCT: []})[PRODUCT].append(
+                Sample(max(0.0, theirs[1] - base[1]))
+            )
+            note("voice-same-octets", max(0, ours[2] - base[2]), run.octets)
         for _ in range(runs):
             turn("voice-some", some)
             time.sleep(0.3)
@@ -188,12 +193,14 @@ def _holds(file: Path, octets: bytes) -> bool:
         return False
 
 
-def _cost(daemon: _Daemon, work: Callable[[], None]) -> tuple[float, int]:
-    """ms of the daemon's CPU and octets of the session within QUIET seconds, which begin with `work`."""
-    before, octets = cost.cpu_seconds([daemon.pid]), daemon.octets
+def _cost(master: _Daemon, backup: _Daemon, work: Callable[[], None]) -> tuple[float, float, int]:
+    """ms of each daemon's CPU and octets of the session within QUIET seconds, which begin with `work`."""
+    pids, octets = (master.pid, backup.pid), master.octets
+    before = [cost.cpu_seconds([pid]) for pid in pids]
     work()
     time.sleep(QUIET)
-    spent, crossed = cost.cpu_seconds([daemon.pid]) - before, daemon.octets - octets
-    if not daemon.in_step:
+    spent = [(cost.cpu_seconds([pid]) - then) * 1e3 for pid, then in zip(pids, before, strict=True)]
+    crossed = master.octets - octets
+    if not master.in_step:
         raise LabError("the pair is not in step after a comparison")
-    return spent * 1e3, crossed
+    return spent[0], spent[1], crossed

@@ -164,6 +164,7 @@ def _crossing(counts: Counts) -> Section:
             row("voice-first", f"first copy of {files:,} voice files", "ms"),
             row("voice-first-octets", "  both ways", "octets"),
             row("voice-same", "nothing changed: CPU of the Master (client)", "ms", runs),
+            Row("voice-same-backup", "  CPU of the Backup, when it compares", "ms", runs, of=(PRODUCT,)),
             row("voice-same-octets", "  both ways", "octets", runs),
             row("voice-some", "10 new and 5 changed", "ms", runs),
             row("voice-some-octets", "  both ways", "octets", runs),

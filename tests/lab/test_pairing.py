@@ -55,13 +55,13 @@ def named(lab: Lab, unit: str, words: str) -> bool:
     return any(words in one["description"] for one in events(lab, unit))
 
 
-def nobody_takes_over(lab: Lab, later: str, working: str) -> None:
-    """The later unit holds nothing, also when the one that works is gone; that one is not disturbed."""
 def differs(lab: Lab, unit: str, parameter: str) -> bool:
     """The unit's status names the parameter."""
     return any(one["parameter"] == parameter for one in qx(lab, unit).get("mismatches", []))
 
 
+def nobody_takes_over(lab: Lab, later: str, working: str) -> None:
+    """The later unit holds nothing, also when the one that works is gone; that one is not disturbed."""
     assert reaches(lab, "pc", service(lab)) and held_now(lab)[later] == []
     lab.power_off(working)
     stays(lambda: held_now(lab)[later] == [], 2.0, "the later unit does not take over", 0.02)
@@ -122,9 +122,9 @@ def test_keys_that_are_not_for_each_other(
         for unit, words in (("a", on_a), ("b", on_b)):
             left = SOON - (time.monotonic() - since)
             wait_for(lambda: named(lab, unit, words), left, f"unit {unit} says {words!r}")  # noqa: B023
+            wait_for(lambda: differs(lab, unit, "licence"), 2.0, f"unit {unit} shows it")  # noqa: B023
         told = becomes(lab, "b", "fault", 2.0)
         assert on_b in told["why"]
-            wait_for(lambda: differs(lab, unit, "licence"), 2.0, f"unit {unit} shows it")  # noqa: B023
         assert role(lab, "a") == "master"
         nobody_takes_over(lab, "b", "a")
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pair with its session: first pairing, settings that cross, a read-only Backup, pair parameters,
-swaps that lose nothing, a healed split (R5, R8, R10, R13, R16, R19)."""
+"""The pair with its session: first pairing, settings that cross, a read-only Backup, pair parameters, a
+healed split (R5, R8, R10, R13, R16, R19)."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,10 +15,10 @@ from board.lab.demo import Demo
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
-from counts import bound, count
+from counts import bound
 from holders import Holders
-from labtools import becomes, make_lab, other, paired, qx, role, wait_for
-from pairs import DEFAULT, QUICK, events, get, in_step, outage, pair, probing, put, ready, refused, restarted
+from labtools import becomes, make_lab, other, qx, role, wait_for
+from pairs import DEFAULT, QUICK, events, get, in_step, outage, pair, probing, put, ready, refused
 
 
 @pytest.fixture(scope="module")
@@ -128,52 +127,6 @@ def test_pair_parameters_change_on_a_running_pair(tmp_path: Path, demo: Demo) ->
         assert role(lab, master) == "master"
 
 
-class Writer(threading.Thread):
-    """Sets one setting after the other on whoever is Master and keeps what was answered."""
-
-    def __init__(self, lab: Lab) -> None:
-        super().__init__()
-        self.lab, self.number, self.end = lab, 0, threading.Event()
-        self.both: list[int] = []
-
-    def run(self) -> None:
-        while not self.end.is_set():
-            for unit in UNITS:
-                self.number += 1
-                done = self.lab.qx(unit, "set", "--json", f"snmp.contact=w{self.number}", timeout=30)
-                if done.returncode == 0 and json.loads(done.stdout)["durable"] == "both":
-                    self.both.append(self.number)
-
-
-def numbers(lab: Lab, unit: str) -> list[int]:
-    """All values that the contact had, by the unit's log."""
-    found: list[int] = []
-    for revision in json.loads(lab.qx(unit, "log", "--last", "1000", "--json").stdout):
-        found += [int(c["after"][1:]) for c in revision["changes"] if c["path"] == "snmp.contact"]
-    return found
-
-
-def test_swaps_under_writes_lose_nothing(together: Lab) -> None:
-    """R8: no write answered `durable: both` is missing, and both histories are equal at the end."""
-    writer = Writer(together)
-    writer.start()
-    try:
-        for _ in range(count(3, 20)):
-            master = ready(together)
-            pid = together.units[master].daemon_pid()
-            done = together.qx(master, "swap", timeout=60)
-            assert done.returncode == 0, done.stderr
-            assert restarted(together, master, pid) == other(master)
-    finally:
-        writer.end.set()
-        writer.join()
-    in_step(together, 20.0)
-    assert len(writer.both) > 10
-    for unit in UNITS:
-        assert not set(writer.both) - set(numbers(together, unit))
-    assert not json.loads(together.qx("a", "conflict", "--json").stdout)
-
-
 def test_a_swap_with_a_passive_backup(together: Lab) -> None:
     """R7, R8: it is promoted all the same; the old Master gets the mode that the Backup had."""
     master = ready(together)
@@ -230,30 +183,23 @@ def test_a_healed_split_keeps_the_losers_settings(together: Lab) -> None:
     together.qx(backup, "conflict", "drop", number).check_returncode()
 
 
-def test_a_power_cut_during_a_swap(together: Lab) -> None:
-    """R8: of either or both units at any moment of it: one Master afterwards, never two passive."""
-    for round_ in range(count(4, 40)):
-        master = ready(together)
-        backup = other(master)
-        passive = round_ % 2 == 1
-        if passive:
-            together.qx(backup, "mode", "passive").check_returncode()
-            wait_for(lambda: qx(together, master)["peer"]["mode"] == "passive", 3.0, "the Master knows")  # noqa: B023
-        swapping = threading.Thread(target=lambda: together.qx(master, "swap", timeout=60))  # noqa: B023
-        swapping.start()
-        time.sleep((round_ * 37 % 100) / 1000)
-        cut = [(master,), (backup,), (master, backup)][round_ % 3]
-        for unit in cut:
-            together.power_off(unit)
-        swapping.join()
-        for unit in UNITS:
-            together.power_on(unit)
-        wait_for(lambda: sorted(str(role(together, unit)) for unit in UNITS) == ["backup", "master"],
-                 45.0, "one Master and one Backup")  # fmt: skip
-        for unit in UNITS:
-            if qx(together, unit).get("mode") == "passive":
-                together.qx(unit, "mode", "active").check_returncode()
-    paired(together)
+@pytest.mark.parametrize("whose", ["backup", "master"])
+def test_redundancy_disabled_beside_the_other_unit(together: Lab, whose: str) -> None:
+    """R13: on either unit: never two holders; the unit is in fault and names who holds its address, the other
+    one serves. Enabled again, the two are a pair."""
+    master = ready(together)
+    unit = other(master) if whose == "backup" else master
+    with Holders(together) as holders:
+        put(together, unit, "redundancy.enabled=false")
+        told = becomes(together, unit, "fault", 10.0)
+        assert "is held by the station" in told["why"], told["why"]
+        becomes(together, other(unit), "master", 5.0)
+        time.sleep(2.0)
+        assert (role(together, unit), role(together, other(unit))) == ("fault", "master")
+        assert holders.overlap() == 0
+        put(together, unit, "redundancy.enabled=true")
+        assert ready(together) == other(unit)
+        assert holders.overlap() == 0
 
 
 def test_a_unit_that_was_reset_is_confirmed_by_hand_on_both(together: Lab) -> None:
