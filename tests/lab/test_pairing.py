@@ -206,7 +206,7 @@ def test_a_feature_that_one_unit_lacks(tmp_path: Path) -> None:
 
 def test_a_backup_that_was_never_paired(tmp_path: Path) -> None:
     """R5: nothing of the session passes between the two. It does not take over from the Master that it
-    hears, and says why. When that one has been gone for half a minute it serves, as it would after a start."""
+    hears, and says why. When that one has been gone for half a minute it serves, as after a start."""
     with make_lab("np", tmp_path) as lab:
         lab.up(QUICK, fresh=True, power=False)
         lab.power_on("a")

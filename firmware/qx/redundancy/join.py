@@ -32,10 +32,12 @@ def join(settings: Settings, permission: Permission, met: str | None, lost: str 
             return Join(False, barred=permission.why)
         return Join(False, note=permission.why)
     if (met is not None or lost) and not settings.explicit("redundancy.enabled"):
-        paired = f", which is paired with {met}," if met else ""
         why = (
-            f"redundancy.enabled: the settings of this unit{paired} are lost; "
+            f"redundancy.enabled: the settings of this unit, which is paired with {met}, are lost; "
             "expected true, or false to run it standalone"
+            if met
+            else "redundancy.enabled: the settings of this unit are lost; expected true, or false to run it "
+            "standalone"
         )
         return Join(False, barred=f"{why} ({lost})" if lost else why)
     return Join(False)
