@@ -26,6 +26,7 @@ WRITERS = 4
 PACE = bound(0.01, 0.04)  # seconds between two writes of one
 FILES = 40  # names that files have
 CHANGES = 12  # of files in a round
+DEATHS = 2  # of one daemon without a cold start between
 
 
 class Voice:
@@ -119,6 +120,7 @@ def test_killed_at_any_moment(tmp_path: Path, record_figures: Callable[..., None
     a Backup that is looked at where it stands."""
     dice = choices("kills")
     done = dict.fromkeys(("daemon of the master", "daemon of the backup", "master", "backup"), 0)
+    deaths = dict.fromkeys(UNITS, 0)
     with pair("kl", tmp_path, QUICK) as lab, Writers(lab, WRITERS, PACE) as writers:
         voice = Voice(lab, dice)
         for _ in range(count(4, 500)):
@@ -126,8 +128,11 @@ def test_killed_at_any_moment(tmp_path: Path, record_figures: Callable[..., None
             master = settled(lab, voice)
             writers.go_on()
             voice.work(master)
-            target, power = dice.choice(("master", "backup")), dice.random() < 0.4
+            target = dice.choice(("master", "backup"))
             unit = master if target == "master" else other(master)
+            # A guardian whose daemon dies again and again waits longer each time: power begins anew.
+            power = dice.random() < 0.4 or deaths[unit] >= DEATHS
+            deaths[unit] = 0 if power else deaths[unit] + 1
             wait = dice.uniform(0.0, 0.3)
             what = target if power else f"daemon of the {target}"
             print(what, f"unit {unit} after {wait * 1000:.0f} ms")
