@@ -37,6 +37,11 @@ def credentials(extension: int) -> str:
     return f"[authentication username={extension} password={password(extension)}]"
 
 
+def calls_of(callers: range, callees: range) -> list[str]:
+    """Rows of scenarios that call: who, with which credentials, whom."""
+    return [f"{a};{credentials(a)};{b}" for a, b in zip(callers, callees, strict=True)]
+
+
 def accounts(extensions: Iterable[int]) -> list[str]:
     """The settings of these extensions."""
     return [f"extensions.{number}.password={password(number)}" for number in extensions]
@@ -55,7 +60,7 @@ class Sipp:
 
     def __init__(
         self, lab: Lab, scenario: str, port: int, calls: int, *, rows: Iterable[str] = (), rate: int = 100,
-        media: int = 0, timeout: int = 90, address: str = PC, **keys: object,
+        media: int = 0, timeout: int = 90, address: str = PC, more: Iterable[str] = (), **keys: object,
     ) -> None:  # fmt: skip
         self._folder = lab.folder / f"sipp-{scenario}-{port}-{time.monotonic_ns()}"
         self._folder.mkdir()
@@ -63,7 +68,7 @@ class Sipp:
         argv = [
             "sipp", f"{service(lab)}:5060", "-sf", "scenario.xml", "-i", address,
             "-p", str(port), "-m", str(calls), "-r", str(rate), "-nostdin", "-trace_err", "-trace_screen",
-            "-timeout", f"{timeout}s", "-timeout_error", "-default_behaviors", "-bye",
+            "-timeout", f"{timeout}s", "-timeout_error", "-default_behaviors", "-bye", *more,
         ]  # fmt: skip
         if rows:
             file = self._folder / "phones.csv"
@@ -119,21 +124,23 @@ AGENT = "Yealink SIP-T46U 108.86"
 
 def register(
     lab: Lab, extensions: Iterable[int], port: int, contact: int | None = None, *, rate: int = 100,
-    agent: str = AGENT,
+    agent: str = AGENT, expires: int = 3600, address: str = PC,
 ) -> None:  # fmt: skip
-    """These extensions register, with a contact at `contact` (or the SIPp's own port)."""
+    """These extensions register, with a contact at `contact` (or the SIPp's own port); `expires` 0: they give
+    it up; the PBX grants `call.register_time` at most."""
     rows = [f"{number};{credentials(number)};{contact or port}" for number in extensions]
-    with Sipp(lab, "register", port, len(rows), rows=rows, rate=rate, timeout=60, agent=agent) as sipp:
+    with Sipp(lab, "register", port, len(rows), rows=rows, rate=rate, timeout=60, agent=agent,
+              expires=expires, address=address) as sipp:  # fmt: skip
         sipp.good()
 
 
 class Prober:
     """OPTIONS to the service every 10 ms from the PC; notes when each was answered (CLOCK_MONOTONIC)."""
 
-    def __init__(self, lab: Lab, pause: float = 0.01) -> None:
+    def __init__(self, lab: Lab, pause: float = 0.01, address: str = PC) -> None:
         self._there, self._pause = (service(lab), 5060), pause
         self._sock = namespace.socket_in(lab.network.name("pc"), socket.AF_INET, socket.SOCK_DGRAM)
-        self._sock.bind((PC, 0))
+        self._sock.bind((address, 0))
         self._sock.settimeout(pause)
         self._ended = threading.Event()
         self.answered: list[float] = []

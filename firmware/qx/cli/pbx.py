@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""qx pbx: registrations and calls; and what the daemon has done in a process of its own: render, collect."""
+"""qx pbx: registrations and calls; and what the daemon has done in a process of its own: render, collect,
+join."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ..control import client
@@ -10,7 +12,7 @@ from ..errors import WrongUsage
 from . import output
 from .arguments import Arguments, read
 
-WORDS = ("status", "registrations", "calls", "render", "collect")
+WORDS = ("status", "registrations", "calls", "render", "collect", "join")
 
 
 def run(argv: list[str]) -> int:
@@ -26,6 +28,10 @@ def run(argv: list[str]) -> int:
         from ..pbx.collect import collect  # noqa: PLC0415 - not needed otherwise
 
         output.text(str(collect(arguments.paths)))
+    elif word == "join":
+        from ..pbx.joining import join  # noqa: PLC0415 - not needed otherwise
+
+        output.text(str(join(arguments.paths, sys.stdin.buffer.read())))
     else:
         _show(arguments, word)
     return 0

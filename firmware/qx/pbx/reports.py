@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import Refusal
@@ -49,8 +50,10 @@ ROOM = 1 << 20  # octets of the socket: 2,000 phones that register at once
 
 
 class Reports(asyncio.DatagramProtocol):
-    def __init__(self, live: LiveState, events: EventLog) -> None:
-        self._live, self._events = live, events
+    """`touch(table, key, gone)` is told of a row before it changes."""
+
+    def __init__(self, live: LiveState, events: EventLog, touch: Callable[[str, str, bool], None]) -> None:
+        self._live, self._events, self._touch = live, events, touch
         self._transport: asyncio.BaseTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = 0
@@ -94,17 +97,22 @@ class Reports(asyncio.DatagramProtocol):
 
     def _take(self, data: bytes) -> None:
         match report(data, time.time()):
-            case Registered(aor, contacts) if contacts:
-                self._live.put(REGISTRATIONS, aor, contacts_row(contacts))
-            case Registered(aor, _):
-                self._live.drop(REGISTRATIONS, aor)
+            case Registered(aor, contacts):
+                self._put(REGISTRATIONS, aor, contacts_row(contacts) if contacts else None)
             case Dialog() as dialog:
-                self._live.put(DIALOGS, dialog.call_id, dialog_row(dialog))
+                self._put(DIALOGS, dialog.call_id, dialog_row(dialog))
             case Ended(call_id):
-                self._live.drop(DIALOGS, call_id)
+                self._put(DIALOGS, call_id, None)
             case Banned(address, user):
                 text = f"{address} is banned for wrong credentials, at last for {user}"
                 self._events.add("warning", "Registration refused", text, "Security")
+
+    def _put(self, table: str, key: str, value: bytes | None) -> None:
+        self._touch(table, key, value is None)
+        if value is None:
+            self._live.drop(table, key)
+        else:
+            self._live.put(table, key, value)
 
     # --- time ---------------------------------------------------------------------------------------
     def _tick(self) -> None:
@@ -131,7 +139,7 @@ class Reports(asyncio.DatagramProtocol):
         now = time.time()
         for aor, row in list(self._live.table(REGISTRATIONS).items()):
             if all(contact.expires + GRACE < now for contact in contacts_of(aor, row)):
-                self._live.drop(REGISTRATIONS, aor)
+                self._put(REGISTRATIONS, aor, None)
         for call_id, row in list(self._live.table(DIALOGS).items()):
             if dialog_of(call_id, row).since + LONGEST < now:
-                self._live.drop(DIALOGS, call_id)
+                self._put(DIALOGS, call_id, None)

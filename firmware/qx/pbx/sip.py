@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sip: as much of SIP (RFC 3261) as the phone run speaks: a request out of any dialog, its answer, and digest
-credentials (RFC 7616 3.4, MD5, with and without qop). Pure: texts in, octets out; transactions are
+"""sip: as much of SIP (RFC 3261) as this unit speaks itself: a request out of any dialog, its answer, and
+digest credentials (RFC 7616 3.4, MD5, with and without qop). Pure: texts in, octets out; transactions are
 Kamailio's.
 """
 
@@ -19,7 +19,8 @@ class BadMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `branch`, `tag` and `call_id` are the caller's to make unique; `extra` are whole lines."""
+    """One request. `branch`, `tag` and `call_id` are the caller's to make unique; `extra` are whole lines;
+    `contact` is the user at the domain where it is empty."""
 
     method: str
     uri: str
@@ -32,6 +33,7 @@ class Request:
     cseq: int = 1
     extra: tuple[str, ...] = ()
     body: str = ""
+    contact: str = ""
 
     def octets(self) -> bytes:
         lines = [
@@ -41,7 +43,7 @@ class Request:
             f"To: <sip:{self.user}@{self.domain}>",
             f"Call-ID: {self.call_id}",
             f"CSeq: {self.cseq} {self.method}",
-            f"Contact: <sip:{self.user}@{self.domain}>",
+            f"Contact: {self.contact or f'<sip:{self.user}@{self.domain}>'}",
             "Max-Forwards: 70",
             *self.extra,
         ]

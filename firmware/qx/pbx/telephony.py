@@ -21,6 +21,7 @@ from . import dbtext, gate
 from .phones import Phones
 from .registration import DIALOGS, REGISTRATIONS, SECRET, TELEPHONY, all_contacts
 from .reports import Reports
+from .reunion import QUESTION, Ask, Reunion
 
 if TYPE_CHECKING:
     from ..events.log import EventLog
@@ -37,15 +38,18 @@ CONCERNS = ("extensions.", "call.", "network.lan.address", "network.wan.address"
 
 
 class Telephony:
-    """`settings` gives those of the moment; `reload(name, restart)` has the application take what is new."""
+    """`settings` gives those of the moment; `reload(name, restart)` has the application take what is new;
+    `ask` asks the other unit."""
 
     def __init__(
         self, paths: Paths, live: LiveState, events: EventLog, settings: Callable[[], Settings],
-        reload: Callable[[str, bool], None],
+        reload: Callable[[str, bool], None], ask: Ask,
     ) -> None:  # fmt: skip
         self._paths, self._live = paths, live
         self._settings, self._reload = settings, reload
-        self._reports = Reports(live, events)
+        self._reunion = Reunion(live, ask, self._join)
+        self.answers = {QUESTION: self._reunion.take}
+        self._reports = Reports(live, events, self._reunion.touch)
         self._rendering: asyncio.Task[None] | None = None
         self._due: asyncio.TimerHandle | None = None
         self._collecting: asyncio.Task[str | None] | None = None
@@ -70,6 +74,7 @@ class Telephony:
 
     def close(self) -> None:
         self._reports.close()
+        self._reunion.stop()
         self.phones.stop()
         for pending in (self._due, self._rendering, self._collecting):
             if pending is not None:
@@ -77,8 +82,14 @@ class Telephony:
 
     def became_master(self, took_over: bool) -> None:
         """`took_over`: another unit was Master before, and phones may be lost (R23)."""
+        self._reunion.lead()
         if took_over and self.installed and not self.phones.running:
             self.phones.start()
+
+    def not_master(self) -> None:
+        """While live state is still this unit's own."""
+        self.phones.stop()
+        self._reunion.part()
 
     # --- what follows from settings -------------------------------------------------------------------
     def changed(self, paths: set[str]) -> None:
@@ -141,9 +152,12 @@ class Telephony:
         log.info("%d registrations handed on in %.1f ms", len(contacts), (time.monotonic() - began) * 1e3)
 
     # --- processes ------------------------------------------------------------------------------------
-    async def _helper(self, word: str) -> str | None:
+    async def _helper(self, word: str, given: bytes | None = None) -> str | None:
         """`qx pbx WORD`: what it printed, None where it failed."""
-        return await _run(*child.command("pbx", word, "--root", str(self._paths.root)))
+        return await _run(*child.command("pbx", word, "--root", str(self._paths.root)), given=given)
+
+    async def _join(self, registrations: bytes) -> bool:
+        return await self._helper("join", registrations) is not None
 
     def status(self) -> dict[str, object]:
         return {
@@ -153,13 +167,14 @@ class Telephony:
         }
 
 
-async def _run(*argv: str) -> str | None:
+async def _run(*argv: str, given: bytes | None = None) -> str | None:
+    stdin = asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, env=child.environment()
+            *argv, stdin=stdin, stdout=asyncio.subprocess.PIPE, env=child.environment()
         )
         async with asyncio.timeout(HELPER_TIME):
-            told, _ = await process.communicate()
+            told, _ = await process.communicate(given)
     except (OSError, TimeoutError) as error:
         log.error("%s: %s", argv[0], error)
         return None

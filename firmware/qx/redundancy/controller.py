@@ -99,7 +99,10 @@ class Controller:
             },
             more=(self.desk.part,),
         )
-        self.telephony = Telephony(paths, self.live, events, lambda: store.settings, self.applications.reload)
+        self.telephony = Telephony(
+            paths, self.live, events, lambda: store.settings, self.applications.reload, self.partner.ask
+        )
+        self.partner.agreement.offer(self.telephony.answers)
         self.applications.prepare = self.telephony.prepare
         self._alone = Alone(self)
         self._lapse = Lapse(self)
@@ -203,7 +206,7 @@ class Controller:
                 self.telephony.became_master(event.b in (Cause.SILENCE, Cause.RELEASED, Cause.ORDER))
                 self.spawn(self._became_master(resumed=event.b == Cause.RESUMED))
             else:
-                self.telephony.phones.stop()
+                self.telephony.not_master()
         elif event.kind == Kind.CONFLICT:
             self._conflicts[event.b] = Conflict(event.b, str(event.address), event.mac)
         elif event.kind == Kind.CLAIM:

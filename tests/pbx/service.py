@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests look at on a unit that serves: what `qx pbx` tells of it, and Kamailio itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from board.lab import namespace
+from board.lab.demo import Demo
+from board.lab.pair import Lab
+
+from labtools import qx
+
+FAST = Demo(plan="other", version=3, interval="0.1", pbx=True)  # 100 ms, Kamailio as the image has it
+DEFAULT = Demo(plan="other", pbx=True)
+
+
+def shown(lab: Lab, unit: str, word: str = "status") -> dict[str, Any]:
+    return json.loads(lab.qx(unit, "pbx", word, "--json").stdout or "{}")
+
+
+def registered(lab: Lab, unit: str) -> int:
+    return len(shown(lab, unit).get("registrations", ()))
+
+
+def calls_up(lab: Lab, unit: str) -> int:
+    return len(shown(lab, unit).get("calls", ()))
+
+
+def phone_states(lab: Lab, unit: str) -> dict[int, str]:
+    """What the phone run says of each, by extension."""
+    told = json.loads(lab.qx(unit, "phones", "--json").stdout or "{}").get("phones", {})
+    return {int(phone["name"].split()[0]): phone["state"] for phone in told.values()}
+
+
+def application(lab: Lab, unit: str) -> dict[str, Any]:
+    """Kamailio among the applications of `qx status`; {} where there is none."""
+    return next((one for one in qx(lab, unit).get("applications", ()) if one["name"] == "kamailio"), {})
+
+
+def said(text: str) -> list[str]:
+    """The lines of Kamailio's log that no takeover may bring."""
+    return [line for line in text.splitlines() if "ERROR" in line or "CRITICAL" in line or "BUG" in line]
+
+
+def processes(lab: Lab, unit: str) -> list[int]:
+    """Of Kamailio on that unit."""
+    found: list[int] = []
+    for pid in namespace.processes(lab.network.name(unit)):
+        try:
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "kamailio":
+                found.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended meanwhile
+    return sorted(found)
+
+
+def located(lab: Lab, unit: str) -> int:
+    """How many contacts Kamailio itself has; -1 where it does not answer."""
+    control = lab.units[unit].root / "run" / "qx" / "kamailio" / "control"
+    told = lab.exec(unit, ["kamcmd", "-s", f"unix:{control}", "stats.get_statistics", "usrloc:"]).stdout
+    return int(told.split("=")[1].split()[0]) if "=" in told else -1

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What befalls a Master that serves: a split, changed settings (R10, R21, R22)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from board.lab.pair import Lab
+
+from labtools import becomes, forget_neighbours, other, wait_for
+from pairs import Log, pair, put, ready, service
+from pbx.phones import Prober, Sipp, accounts, calls_of, credentials, register
+from pbx.service import (
+    FAST,
+    application,
+    calls_up,
+    located,
+    processes,
+    registered,
+    said,
+    shown,
+)
+
+CALLERS, CALLEES = 5061, 5062  # ports
+CALLING, CALLED = range(1000, 1002), range(1002, 1004)
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """100 ms; two phones that call two others."""
+    with pair("ps", tmp_path_factory.mktemp("service"), FAST) as lab:
+        put(lab, ready(lab), "call.register_time=3600", *accounts([*CALLING, *CALLED]))
+        wait_for(lambda: accepted(lab, CALLING[0]), 10.0, "the Kamailio of these settings serves", 0.5)
+        register(lab, CALLING, 5070, CALLERS)
+        register(lab, CALLED, 5070, CALLEES)
+        yield lab
+
+
+@pytest.fixture(autouse=True)
+def silent(serving: Lab) -> Iterator[None]:
+    """Kamailio's own log has no error."""
+    logs = [Log(serving, unit) for unit in serving.units]
+    yield
+    assert not [line for log in logs for line in said(log.text())]
+
+
+class Calls:
+    """Two calls that stay up for `hold` ms, are changed, and end; as a context that checks that they did."""
+
+    def __init__(self, lab: Lab, unit: str, hold: int) -> None:
+        self._lab, self._unit, self._hold = lab, unit, hold
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Calls:
+        start = self._stack.enter_context
+        self._phones = [
+            start(Sipp(self._lab, "callee-ends", CALLEES, 2, media=20000, ring=100)),
+            start(Sipp(self._lab, "caller-changes", CALLERS, 2, media=40000, hold=self._hold,
+                       rows=calls_of(CALLING, CALLED))),
+        ]  # fmt: skip
+        wait_for(lambda: calls_up(self._lab, self._unit) == 2, 5.0, "two calls are up", 0.05)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._stack:
+            if kind is None:
+                for phone in self._phones:
+                    phone.good()
+                wait_for(lambda: not calls_up(self._lab, self._unit), 2.0, "no call is left", 0.05)
+
+
+def contacts(lab: Lab, unit: str) -> dict[str, set[str]]:
+    """Where each is reached, by extension."""
+    found = shown(lab, unit)["registrations"]
+    return {aor: {contact["uri"] for contact in rows} for aor, rows in found.items()}
+
+
+def at(extension: int, *ports: int) -> set[str]:
+    return {f"sip:{extension}@172.30.0.50:{port}" for port in ports}
+
+
+def test_registrations_of_a_split(serving: Lab) -> None:
+    """R10, R22: what phones told the loser while both were Master is known to the one that stays: new ones
+    are called through it, the newest of each contact counts, what was given up is gone."""
+    moved, gone, untouched, stayed, strayed = range(1960, 1965)
+    master = ready(serving)
+    loser = other(master)
+    put(serving, master, *accounts(range(1960, 1965)))
+    register(serving, [moved, gone, untouched], 5070, 5201)
+    before = registered(serving, master)
+    wait_for(lambda: registered(serving, loser) == before, 1.0, "they are on the Backup", 0.02)
+    serving.split(pc=master)
+    becomes(serving, loser, "master", 5.0)
+    wait_for(lambda: located(serving, loser) == before, 5.0, "it serves as well", 0.05)
+    register(serving, [stayed], 5070, 5202)
+    serving.split(pc=loser)
+    forget_neighbours(serving, "pc")
+    register(serving, [strayed], 5070, CALLEES)
+    register(serving, [moved], 5070, 5203)
+    register(serving, [gone], 5070, 5201, expires=0)
+    wait_for(lambda: registered(serving, loser) == before, 1.0, "one came and one went", 0.02)
+    assert registered(serving, master) == before + 1
+    serving.heal()
+    forget_neighbours(serving, "pc")
+    expected = {
+        **{str(extension): at(extension, CALLERS) for extension in CALLING},
+        **{str(extension): at(extension, CALLEES) for extension in CALLED},
+        str(moved): at(moved, 5201, 5203), str(untouched): at(untouched, 5201),
+        str(stayed): at(stayed, 5202), str(strayed): at(strayed, CALLEES),
+    }  # fmt: skip
+    wait_for(lambda: contacts(serving, master) == expected, 10.0, "the Master has all of them", 0.1)
+    assert ready(serving) == master
+    wait_for(lambda: contacts(serving, loser) == expected, 2.0, "and so has the Backup", 0.1)
+    assert located(serving, master) == sum(map(len, expected.values()))
+    socket_told = {row["socket"] for rows in shown(serving, master)["registrations"].values() for row in rows}
+    assert socket_told == {f"udp:{service(serving)}:5060"}
+    with (
+        Sipp(serving, "callee-ends", CALLEES, 1, media=20000, ring=100) as called,
+        Sipp(serving, "caller-changes", CALLERS, 1, media=40000, hold=300,
+             rows=[f"{CALLING[0]};{credentials(CALLING[0])};{strayed}"]) as calling,
+    ):  # fmt: skip
+        calling.good()
+        called.good()
+
+
+def test_changed_settings_drop_no_call(serving: Lab) -> None:
+    """R21: a new account counts at once, in the Kamailio that runs; what needs another Kamailio gets one, and
+    the calls that are up are changed and ended through it."""
+    master = ready(serving)
+    before, running = located(serving, master), processes(serving, master)
+    with Prober(serving) as prober, Calls(serving, master, 6000):
+        put(serving, master, *accounts([1951]))
+        wait_for(lambda: accepted(serving, 1951), 5.0, "the new account registers", 0.2)
+        assert processes(serving, master) == running
+        put(serving, master, "call.register_time=3000")
+        wait_for(lambda: set(processes(serving, master)).isdisjoint(running), 5.0, "another Kamailio", 0.02)
+        wait_for(lambda: located(serving, master) == before + 1, 5.0, "it has every registration", 0.05)
+        answers_since(prober, time.monotonic(), "the change")
+    assert not prober.refused
+    assert ready(serving) == master
+    assert application(serving, master)["restarts"] == 0, "nothing of it counts as a failure"
+
+
+def accepted(lab: Lab, extension: int) -> bool:
+    """Does it register now?"""
+    row = f"{extension};{credentials(extension)};{CALLERS}"
+    with Sipp(lab, "register", 5070, 1, rows=[row], timeout=3, agent="x", expires=120) as sipp:
+        return sipp.outcome().successful == 1
+
+
+def answers_since(prober: Prober, sent: float, title: str) -> None:
+    def look() -> bool:
+        return bool(prober.answered) and prober.answered[-1] > sent + 0.02
+
+    wait_for(look, 2.0, f"the service answers after {title}", 0.01)
