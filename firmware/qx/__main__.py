@@ -65,7 +65,7 @@ APPLETS: dict[str, tuple[str, str, str, str]] = {
     "password": ("cli.access", "run_password", "[USER] [--change]",
                  "give a user a new password, read from the terminal or from stdin"),
     "factory": ("cli.factory", "run",
-                "show FILE | start DEVICE [--data-lost] | "
+                "show FILE | start DEVICE | "
                 "write FILE --serial SERIAL --model MODEL --lan MAC [--wan MAC] [--revision N]",
                 "the factory block of this hardware"),
     "version": ("cli.version", "run", "", "show the firmware's version"),

@@ -115,12 +115,11 @@ def own_mac(interface: str) -> str:
         raise Refusal(f"lan: there is no interface {interface}") from None
 
 
-def start(paths: Paths, board: Board, block: Factory | Refusal, model: str, data_lost: bool) -> list[str]:
+def start(paths: Paths, board: Board, block: Factory | Refusal, model: str) -> list[str]:
     """Makes the root a unit where it is none. Returns what a person must know, a sentence each.
 
     `block` is the factory block or why there is none, `model` the one this image was built for.
-    `data_lost`: the unit had data and they are gone; it then gets its identity and nothing else, so that the
-    daemon finds no settings and is in fault (R1).
+    A unit whose data are gone (run/qx/data-lost) begins afresh in memory, and the daemon is in fault (R1).
     """
     told: list[str] = [str(block)] if isinstance(block, Refusal) else []
     try:
@@ -139,10 +138,7 @@ def start(paths: Paths, board: Board, block: Factory | Refusal, model: str, data
             f"{model_named(model).title}"
         )
         return told
-    if known is None and data_lost:
-        paths.data_qx.mkdir(mode=0o700, parents=True, exist_ok=True)
-        paths.identity.write_text(to_toml(identity), encoding="utf-8")
-    elif known is None:
+    if known is None:
         from .provision import provision  # noqa: PLC0415 - opens a store, which most starts do not need
 
         provision(paths.root, model=model, serial=identity.serial, board=board.name)

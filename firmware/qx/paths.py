@@ -143,6 +143,11 @@ class Paths:
         return self._path("run/qx/presence")
 
     @property
+    def data_lost(self) -> Path:
+        """Made by the start scripts of a unit whose data partition is gone: its data are in memory."""
+        return self._path("run/qx/data-lost")
+
+    @property
     def guardian_pid(self) -> Path:
         return self._path("run/qx/guardian.pid")
 

@@ -17,7 +17,7 @@ RELEASE = "etc/qx-release"  # NAME=value lines of the image
 
 
 def run(argv: list[str]) -> int:
-    options = {**dict.fromkeys(("serial", "model", "revision", "lan", "wan"), True), "data-lost": False}
+    options: dict[str, bool] = dict.fromkeys(("serial", "model", "revision", "lan", "wan"), True)
     arguments = read(argv, options, (2, 2))
     action, file = arguments.positional
     if action == "show":
@@ -85,7 +85,7 @@ def _start(arguments: Arguments, device: Path) -> int:
     except Refusal as error:
         block = error
     model = _release(paths.root)["MODEL"]
-    told = factory.start(paths, read_board(paths), block, model, "data-lost" in arguments)
+    told = factory.start(paths, read_board(paths), block, model)
     if told:
         raise Refusal("; ".join(told))
     return 0

@@ -40,7 +40,7 @@ from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
 from .failing import Failing
 from .firstcopy import FirstCopy
 from .hold import Hold
-from .join import Join, join
+from .join import DATA_LOST, Join, join
 from .lapse import Lapse
 from .mismatch import mismatches
 from .neither import Neither
@@ -185,7 +185,7 @@ class Controller:
 
     def _plan(self) -> tuple[Join, Plan]:
         """What settings and keys make of this unit."""
-        lost = str(self.store.unit_state_get(LOST, ""))
+        lost = DATA_LOST if self.paths.data_lost.exists() else str(self.store.unit_state_get(LOST, ""))
         joined = join(self.store.settings, self.keyring.permission(), self.met, lost)
         met, held = self.met is not None, self.hold.on
         settings = self.store.settings

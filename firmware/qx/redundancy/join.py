@@ -19,6 +19,12 @@ class Join:
     note: str = ""
 
 
+DATA_LOST = (
+    "data: the data partition of this unit is lost, and with it what it knew of its peer; "
+    "expected a factory reset, or another unit"
+)
+
+
 def join(settings: Settings, permission: Permission, met: str | None, lost: str = "") -> Join:
     """`met`: the serial number of the peer with which this unit was paired, None where it never was. `lost`:
     why its settings are gone, empty where they are not.
