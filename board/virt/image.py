@@ -121,6 +121,17 @@ def environment(folder: Path, text: str = "slot=A\n") -> Path:
     return copies
 
 
+def pack_disk(folder: Path) -> Path:
+    """The disk of the parts in that folder."""
+    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    (folder / "none").mkdir(exist_ok=True)
+    run(
+        "genimage", "--config", COMMON / "genimage.cfg", "--rootpath", folder / "none", "--inputpath", folder,
+        "--outputpath", folder, "--tmppath", folder / "tmp",
+    )  # fmt: skip
+    return folder / "disk.img"
+
+
 def make(model: str) -> Path:
     """Builds the image of that model; its disk."""
     packages = table()
@@ -146,15 +157,10 @@ def make(model: str) -> Path:
     ]
     (folder / "factory.bin").write_bytes(bytes(65536))
     (folder / "data.bin").write_bytes(b"")
-    shutil.rmtree(folder / "tmp", ignore_errors=True)
-    (folder / "none").mkdir(exist_ok=True)
-    run(
-        "genimage", "--config", COMMON / "genimage.cfg", "--rootpath", folder / "none", "--inputpath", folder,
-        "--outputpath", folder, "--tmppath", folder / "tmp",
-    )  # fmt: skip
+    disk = pack_disk(folder)
     for part in parts:
         print(f"{part.stat().st_size:>12,} octets  {part.name}")
-    return folder / "disk.img"
+    return disk
 
 
 def main(argv: list[str]) -> int:

@@ -3,27 +3,39 @@
 
 Everything that a person has at hand on hardware is here: power, the serial line, cables, the power button,
 LEDs as seen from outside (the emulator's trace of the GPIO controller's outputs), and besides a workbench: a
-shell in the guest. No privilege is needed. Sockets and logs are in the machine's folder.
+shell in the guest (workbench.py). No privilege is needed. Sockets and logs are in the machine's folder.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from .disk import Disk
+from .workbench import PORT, Workbench, WorkbenchError, read_until
 
 EMULATOR = "qemu-system-aarch64"
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 MEMORY = 512  # MiB
 PROMPT = re.compile(rb"\(qemu\) $")
 NICE = 10  # two machines share the computer with whoever works on it
+STARTED = r"qx: slot [AB], started in"  # the last of the start scripts
+EDGE = re.compile(r"@(\d+\.\d+):pl061_set_output .*?output (\d+) to (\d+)")
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A GPIO output that changed. `at` is this computer's wall clock, in seconds."""
+
+    at: float
+    line: int
+    level: int
 
 
 class MachineError(Exception):
@@ -48,6 +60,8 @@ class Machine:
         host: str = "10.77.0.254",
         macs: tuple[str, str] = ("52:54:00:00:00:01", "52:54:00:00:00:02"),
     ) -> None:
+        # What a test changes before power-on: more of the emulator's arguments.
+        self.extra: list[str] = []
         self.name = name
         self.folder = folder
         self.disk = disk
@@ -59,7 +73,7 @@ class Machine:
         folder.mkdir(parents=True, exist_ok=True)
         self.console = folder / "console.log"
         self._gpio = folder / "gpio.log"
-        self._shell: socket.socket | None = None
+        self._workbench = Workbench(folder / "workbench")
         self.powered_at = 0.0
 
     # --- power --------------------------------------------------------------------------------------
@@ -90,15 +104,6 @@ class Machine:
                 start_new_session=True,
             )
         self.powered_at = time.monotonic()
-        # At once: what the guest writes to a console that nobody listens to blocks the writer for good.
-        deadline = self.powered_at + 20
-        while self._shell is None:
-            try:
-                self._bench()
-            except OSError:
-                if time.monotonic() > deadline or not self.running:
-                    raise MachineError(f"{self.name}: no emulator: {self._last_words()}") from None
-                time.sleep(0.1)
 
     def power_cut(self) -> float:
         """The plug is pulled: the emulator is killed at once. CLOCK_MONOTONIC seconds of it."""
@@ -124,8 +129,9 @@ class Machine:
             "-device", "virtio-rng-pci",
             "-device", "virtio-serial-pci",
             "-chardev", "socket,id=bench,path=workbench,server=on,wait=off",
-            "-device", "virtconsole,chardev=bench",
-            "-trace", "pl061_set_output", "-D", str(self._gpio),
+            "-device", f"virtserialport,chardev=bench,name={PORT}",
+            "-trace", "pl061_set_output", "-D", str(self._gpio), "-msg", "timestamp=on",
+            *self.extra,
         ]  # fmt: skip
         for number, wire in enumerate(self._ports):
             argv += [
@@ -155,11 +161,13 @@ class Machine:
     def monitor(self, command: str) -> str:
         """The answer of the emulator's monitor to one command."""
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(20)
-            line.connect(str(self.folder / "monitor"))
-            said = _until(line, PROMPT)
-            line.sendall(command.encode() + b"\n")
-            said = _until(line, PROMPT)
+            try:
+                line.connect(str(self.folder / "monitor"))
+                read_until(line, PROMPT, 20)
+                line.sendall(command.encode() + b"\n")
+                said = read_until(line, PROMPT, 20)
+            except OSError as error:
+                raise MachineError(f"{self.name}: monitor: {command}: {error}") from None
         return said.decode(errors="replace").partition("\n")[2].rpartition("(qemu) ")[0]
 
     def press_power(self) -> None:
@@ -171,84 +179,60 @@ class Machine:
 
     def leds(self) -> dict[int, int]:
         """The levels of the GPIO controller's outputs, by their line, as seen from outside the guest."""
-        found: dict[int, int] = {}
-        with contextlib.suppress(FileNotFoundError):
-            for line, level in re.findall(
-                r"pl061_set_output .*?output (\d+) to (\d+)", self._gpio.read_text()
-            ):
-                found[int(line)] = int(level)
-        return found
+        return {edge.line: edge.level for edge in self.led_edges()}
 
-    def led_changes(self) -> str:
-        """The trace itself, one line a change."""
-        return self._gpio.read_text() if self._gpio.exists() else ""
+    def led_edges(self) -> list[Edge]:
+        """Every change of a GPIO output since power-on, as the emulator saw it."""
+        if not self._gpio.exists():
+            return []
+        found = EDGE.findall(self._gpio.read_text())
+        return [Edge(float(at), int(line), int(level)) for at, line, level in found]
 
     # --- the serial line and the workbench ----------------------------------------------------------
     def said(self) -> str:
         """What came over the serial line since power-on."""
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
-    def wait_said(self, pattern: str, seconds: float) -> re.Match[str]:
-        """Waits for a text on the serial line."""
+    def wait_said(self, pattern: str, seconds: float, times: int = 1) -> None:
+        """Waits until a text has come over the serial line so often. Raises MachineError."""
         deadline = time.monotonic() + seconds
-        while True:
-            found = re.search(pattern, self.said())
-            if found:
-                return found
+        while len(re.findall(pattern, self.said())) < times:
             if not self.running:
                 raise MachineError(f"{self.name}: the emulator ended: {self._last_words()}")
             if time.monotonic() > deadline:
                 raise MachineError(f"{self.name}: not within {seconds:g} s: {pattern}: {self.said()[-1500:]}")
             time.sleep(0.2)
 
+    def starts(self) -> int:
+        """How often a kernel was started since power-on."""
+        return self.said().count("Starting kernel")
+
+    def wait_started(self, seconds: float, times: int = 1) -> None:
+        """Waits until the start scripts are through. Raises MachineError."""
+        self.wait_said(STARTED, seconds, times)
+
     def _last_words(self) -> str:
         return (self.folder / "emulator.log").read_text(errors="replace")[-800:]
 
     def run(self, command: str, seconds: float = 60.0) -> tuple[int, str]:
         """A shell command in the guest: its exit code and output (both streams)."""
-        mark = f"QX{time.monotonic_ns()}"
-        line = self._bench()
-        line.settimeout(seconds)
-        line.sendall(f"{{ {command}\n}} 2>&1; echo {mark[:2]}''{mark[2:]} $?\n".encode())
         try:
-            said = _until(line, re.compile(re.escape(mark).encode() + rb" (\d+)\r?\n"))
-        except TimeoutError:
-            self._hang_up()
-            raise MachineError(f"{self.name}: {command}: no end within {seconds:g} s") from None
-        text, _, code = said.decode(errors="replace").replace("\r", "").rpartition(mark)
-        return int(code), text
+            return self._workbench.run(command, seconds)
+        except WorkbenchError as error:
+            raise MachineError(f"{self.name}: {error}") from None
 
-    def _bench(self) -> socket.socket:
-        if self._shell is None:
-            shell = socket.socket(socket.AF_UNIX)
-            try:
-                shell.connect(str(self.folder / "workbench"))
-            except OSError:
-                shell.close()
-                raise
-            shell.settimeout(0.3)
-            with contextlib.suppress(TimeoutError):
-                while shell.recv(4096):
-                    pass
-            self._shell = shell
-        return self._shell
+    def begin(self, command: str) -> None:
+        """A shell command in the guest whose end nobody sees: it takes the guest with it."""
+        try:
+            self._workbench.begin(command)
+        except WorkbenchError as error:
+            raise MachineError(f"{self.name}: {error}") from None
 
-    def _hang_up(self) -> None:
-        if self._shell is not None:
-            self._shell.close()
-            self._shell = None
+    def hang_up(self) -> None:
+        """The workbench is left: somebody else may use it, or the guest starts anew."""
+        self._workbench.hang_up()
 
     def _close(self) -> None:
-        self._hang_up()
+        self.hang_up()
         for name in ("line", "monitor", "workbench"):
             (self.folder / name).unlink(missing_ok=True)
-
-
-def _until(line: socket.socket, end: re.Pattern[bytes]) -> bytes:
-    said = b""
-    while not end.search(said):
-        part = line.recv(4096)
-        if not part:
-            raise MachineError(f"the line was closed; it said {said[-200:]!r}")
-        said += part
-    return said

@@ -5,6 +5,7 @@ Disks, sockets and logs are in out/vm. The units' disks outlive `make vm`; `--fr
 
 Usage: vm.py up [--fresh] [MODEL]    both units in the foreground, until Ctrl-C
        vm.py console a|b             the serial line of a unit in this terminal, until Ctrl-]
+       vm.py run a|b COMMAND         a shell command in the unit, with its output and exit code
        vm.py monitor a|b COMMAND     a command of the emulator's monitor
 """
 
@@ -54,6 +55,19 @@ UNITS = {
     "b": Who("QX200-000002", "10.77.0.2", "10.77.0.1", macs=("02:51:58:00:00:02", "02:51:58:00:01:02"),
              pages=8092, host="10.77.0.254"),
 }  # fmt: skip
+
+
+def settings(name: str) -> list[str]:
+    """What `qx set` is told on that unit."""
+    who = UNITS[name]
+    return [
+        "redundancy.enabled=true",
+        f"redundancy.group_id={GROUP}",
+        f"redundancy.virtual_ip={who.virtual_ip}/24",
+        f"redundancy.peer_virtual_ip={who.peer}",
+        f"network.lan.address={LAN}",
+        f"network.wan.address={WAN}",
+    ]
 
 
 class Pair:
@@ -109,15 +123,8 @@ class Pair:
 
     def set_up(self, name: str, key: str) -> None:
         """The demo's settings and its feature key, by the commands that a person would give."""
-        who, machine = UNITS[name], self.machines[name]
-        commands = (
-            f"qx set redundancy.enabled=true redundancy.group_id={GROUP} "
-            f"redundancy.virtual_ip={who.virtual_ip}/24 redundancy.peer_virtual_ip={who.peer} "
-            f"network.lan.address={LAN} network.wan.address={WAN}",
-            f"echo '{key}' | qx licence install -",
-        )
-        for command in commands:
-            code, said = machine.run(command, 120)
+        for command in (f"qx set {' '.join(settings(name))}", f"echo '{key}' | qx licence install -"):
+            code, said = self.machines[name].run(command, 120)
             if code:
                 raise MachineError(f"{name}: {said.strip()}")
 
@@ -149,7 +156,7 @@ def up(model: str, fresh: bool) -> int:
         (FOLDER / "pid").write_text(f"{os.getpid()}\n")
         print("starting; serial consoles: python3 -m board.virt.vm console a   (and b), Ctrl-] leaves")
         for name, machine in pair.machines.items():
-            machine.wait_said("qx: slot .*, started in", 600)
+            machine.wait_started(600)
             print(f"unit {name} started after {time.monotonic() - machine.powered_at:.0f} s")
         if not used:
             for name, key in zip(pair.machines, pair.keys(), strict=True):
@@ -157,6 +164,7 @@ def up(model: str, fresh: bool) -> int:
                 print(f"unit {name} is set up and licensed")
         for name, who in UNITS.items():
             print(f"pages of unit {name}: http://127.0.0.1:{who.pages}/")
+            pair.machines[name].hang_up()  # the workbench is for `vm.py run`
         print("LEDs follow; Ctrl-C pulls both plugs")
         watch_leds(pair)
     return 0
@@ -205,12 +213,16 @@ def console(name: str) -> int:
 
 def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    words = [word for word in argv if not word.startswith("--")]
+    words = [word for word in argv if word != "--fresh"]
     try:
         if words[:1] == ["up"] and len(words) < 3:
             return up(words[1] if len(words) > 1 else "qx200", "--fresh" in argv)
         if len(words) == 2 and words[0] == "console" and words[1] in UNITS:
             return console(words[1])
+        if len(words) >= 3 and words[0] == "run" and words[1] in UNITS:
+            code, said = Pair(FOLDER).machines[words[1]].run(" ".join(words[2:]))
+            print(said, end="")
+            return code
         if len(words) >= 3 and words[0] == "monitor" and words[1] in UNITS:
             print(Pair(FOLDER).machines[words[1]].monitor(" ".join(words[2:])))
             return 0
