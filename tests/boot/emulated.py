@@ -60,10 +60,17 @@ def status(machine: Machine) -> dict[str, Any]:
         return {}
 
 
-def started(machine: Machine, seconds: float = BOOT) -> float:
-    """Waits until init has done its scripts; seconds since power-on."""
-    machine.wait_said(r"qx: slot [AB], started in", seconds)
+def started(machine: Machine, seconds: float = BOOT, times: int = 1) -> float:
+    """Waits until init has done its scripts, for the `times`th time; seconds since power-on."""
+    machine.wait_started(seconds, times)
     return time.monotonic() - machine.powered_at
+
+
+def started_anew(machine: Machine, starts: int, seconds: float = BOOT) -> None:
+    """Waits until the guest has started once more by itself; `starts` is `machine.starts()` from before."""
+    wait_for(lambda: machine.starts() > starts, seconds, f"{machine.name} starts again")
+    machine.hang_up()
+    machine.wait_started(seconds, starts + 1)
 
 
 def becomes(machine: Machine, role: str, seconds: float = BOOT) -> dict[str, Any]:
@@ -72,6 +79,30 @@ def becomes(machine: Machine, role: str, seconds: float = BOOT) -> dict[str, Any
         return told if told.get("role") == role else {}
 
     return wait_for(look, seconds, f"{machine.name} {role}; the serial line said {machine.said()[-400:]!r}")
+
+
+def lit(machine: Machine, line: int, seconds: float) -> list[tuple[float, int]]:
+    """What a GPIO line did from now on, outside of the guest: (seconds since now, level), the level of now
+    first."""
+    levels = machine.leds()
+    began = time.time()
+    time.sleep(seconds)
+    edges = [(e.at - began, e.level) for e in machine.led_edges() if e.line == line and e.at >= began]
+    return [(0.0, levels.get(line, 0)), *edges]
+
+
+def blinks(machine: Machine, line: int, pattern: tuple[int, ...], seconds: float) -> bool:
+    """Does the line blink like that (milliseconds on, off)? Judged by how long it is lit and how often it
+    changes; a busy computer moves each edge."""
+    seen = lit(machine, line, seconds)
+    ends = [at for at, _ in seen[1:]] + [seconds]
+    on = sum(end - at for (at, level), end in zip(seen, ends, strict=True) if level) / seconds
+    changes, wanted, share = len(seen) - 1, 0.0, float(bool(pattern))
+    if len(pattern) > 1:
+        wanted = seconds * 1000 / sum(pattern) * len(pattern)
+        share = sum(pattern[::2]) / sum(pattern)
+    print(f"line {line}: {changes} changes ({wanted:g} expected), lit {on:.2f} of the time ({share:.2f})")
+    return abs(changes - wanted) <= (2 + 0.1 * wanted if wanted else 0) and abs(on - share) < 0.15
 
 
 def needs_image(pair: Pair) -> None:
