@@ -20,7 +20,7 @@ class Join:
 
 
 DATA_LOST = (
-    "data: the data partition of this unit is lost, and with it what it knew of its peer; "
+    "the data partition of this unit is lost, and with it what it knew of its peer; "
     "expected a factory reset, or another unit"
 )
 
