@@ -18,7 +18,20 @@ from board.lab.pair import Lab
 from counts import bound
 from holders import Holders
 from labtools import becomes, make_lab, other, qx, role, wait_for
-from pairs import DEFAULT, QUICK, events, get, in_step, outage, pair, probing, put, ready, refused
+from pairs import (
+    DEFAULT,
+    QUICK,
+    another_daemon,
+    events,
+    get,
+    in_step,
+    outage,
+    pair,
+    probing,
+    put,
+    ready,
+    refused,
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +151,7 @@ def test_a_swap_with_a_passive_backup(together: Lab) -> None:
         done = together.qx(master, "swap", timeout=60)
         assert done.returncode == 0, done.stderr
         assert holders.now() == [backup]
-        wait_for(lambda: together.units[master].daemon_pid() != pid, 8.0, "it restarts")
+        another_daemon(together, master, pid)
         told = becomes(together, master, "backup", 8.0)
         assert told["mode"] == "passive"
         assert get(together, backup, "redundancy.backup_mode") == "active"
