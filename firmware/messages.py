@@ -30,7 +30,7 @@ from qx.panel.pattern import words as pattern_words  # noqa: E402
 from qx.panel.table import STATES, UNREAD  # noqa: E402
 from qx.settings.groups.notification import EVENTS  # noqa: E402
 from qx.settings.schema import SCHEMA  # noqa: E402
-from qx.settings.texts import Words  # noqa: E402
+from qx.settings.texts import Pattern, Words  # noqa: E402
 from qx.settings.values import Choice  # noqa: E402
 from qx.web import menu  # noqa: E402
 
@@ -74,7 +74,9 @@ STATES_OF_THINGS = (
     "Phones", "Licence", "Synchronization", "Upgrade", "Access", "Events", "Settings", "yes", "no",
     "Go Back", "Log Out", "%(name)s login (? for help):", "Expected: %(expected)s. Now: %(now)s",
     "%(parameter)s: %(ours)s here, %(theirs)s on the other unit", "%(octets)s octets", "IPv4 addresses",
-    "%(given)s: expected %(error)s", "expected %(error)s", "seconds", "minutes",
+    "%(given)s: expected %(error)s", "expected %(error)s", "seconds", "minutes", "password", "redundancy",
+    "unit %(serial)s", "alone",
+    "with %(serial)s, certificate %(fingerprint)s",
     # names in the console's status
     "unit", "firmware", "since", "group", "Virtual IP", "service", "VRRP", "peer", "sync", "applications",
     "licence", "mismatch",
@@ -110,6 +112,8 @@ def _data(found: Found) -> None:
     for setting in SCHEMA.all():
         found.add(setting.title, schema)
         found.add(setting.help, schema)
+        if isinstance(setting.type, Pattern) or re.fullmatch(r"\d+ or \d+", setting.type.expected):
+            found.add(setting.type.expected, schema)
         if isinstance(setting.type, Choice | Words):
             for word in setting.type.words:
                 found.add(word, schema)

@@ -12,6 +12,7 @@ import time
 import pytest
 from board.lab.pair import Lab
 
+from counts import count
 from labtools import other, qx, wait_for
 from pairs import get
 from qx.web.news import READERS
@@ -219,7 +220,7 @@ def test_a_large_upload_is_refused_by_its_length_and_by_what_comes(
 
 @pytest.fixture(scope="module")
 def many() -> int:
-    return 40
+    return count(40, 10_000)
 
 
 def test_logins_without_end_are_locked_out_and_a_user_who_is_in_goes_on(

@@ -44,6 +44,8 @@ class _Body:
         self._left = request.content_length
 
     async def read(self, count: int) -> bytes:
+        if count <= 0:  # the parser's buffer is full
+            return b""
         if self._left <= 0:
             raise Refusal("the form: it ends too early; expected multipart/form-data")
         octets = await self._stream.read(min(count, self._left))
