@@ -25,6 +25,7 @@ LOGIN = "login (? for help): "
 CHOICE = "Choice: "
 LINES = [(9600, "dumb"), (115200, "vt100")]
 LINES += [(9600, "vt100"), (115200, "dumb")] if SOAK else []
+SPEEDS = (9600, 115200) if SOAK else (115200,)
 PATH = os.pathsep.join(p for p in sys.path if p)
 ENVIRONMENT = {
     **os.environ,
@@ -210,9 +211,10 @@ def test_events_are_told_above_the_prompt_and_the_typed_stays(bench: Bench) -> N
         assert "\x1b[2J" not in line.all()
 
 
-def test_ctrl_c_leads_back_from_everywhere(bench: Bench) -> None:
+@pytest.mark.parametrize("bits", SPEEDS)
+def test_ctrl_c_leads_back_from_everywhere(bench: Bench, bits: int) -> None:
     """R30: from each page, each question and the middle of a word; the process lives."""
-    with terminal(bench) as line:
+    with terminal(bench, bits=bits) as line:
         for keys in ("", "ad", "admin\r", "admin\rsec"):
             line.sees(LOGIN)
             line.type(keys)
@@ -232,10 +234,11 @@ def test_ctrl_c_leads_back_from_everywhere(bench: Bench) -> None:
     assert bench.unit.store.revision == 1
 
 
-def test_garbage_leaves_it_sane(bench: Bench) -> None:
+@pytest.mark.parametrize("bits", SPEEDS)
+def test_garbage_leaves_it_sane(bench: Bench, bits: int) -> None:
     """R30: noise at a wrong speed, at the login and in a menu, and a break; then a login as ever."""
     random = choices("console garbage")
-    with terminal(bench) as line:
+    with terminal(bench, bits=bits) as line:
         line.sees(LOGIN)
         noise = bytes(octet for octet in random.randbytes(6000) if octet not in b"\r\n")
         line.type(noise[:3000])
@@ -251,10 +254,11 @@ def test_garbage_leaves_it_sane(bench: Bench) -> None:
     assert bench.unit.store.revision == 1
 
 
+@pytest.mark.parametrize("bits", SPEEDS)
 @pytest.mark.parametrize("keys", ["", "admin\r", f"admin\r{GOOD}\r", f"admin\r{GOOD}\r2\r2\r", "1"])
-def test_a_hang_up_ends_it_and_the_next_one_asks_for_a_password(bench: Bench, keys: str) -> None:
+def test_a_hang_up_ends_it_and_the_next_one_asks_for_a_password(bench: Bench, keys: str, bits: int) -> None:
     """R30: wherever it was; an orderly end, that init starts anew."""
-    with terminal(bench) as line:
+    with terminal(bench, bits=bits) as line:
         line.sees(LOGIN)
         line.type(keys)
         time.sleep(0.5)

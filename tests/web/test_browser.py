@@ -4,6 +4,8 @@ axe-core on every page; the keyboard alone; nothing asked of anybody but the uni
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,69 @@ def test_live_status_without_a_click(lab: Lab, urls: dict[str, str], browser: Br
     assert watching.get_by_text("Backup device is UP (Passive mode)").first.is_visible()
     context.close()
     there.close()
+
+
+LINE = 115_200 / 8  # octets a second
+FIRST_PAGE = 3.0  # seconds
+
+
+def test_the_first_page_over_a_slow_line(
+    urls: dict[str, str], browser: Browser, master: str, record_figures: Callable[..., None]
+) -> None:
+    """Issue: 115 kbit/s and 100 ms of delay, nothing cached: everything is there within 3 s."""
+    context, page = come_in(browser, urls[master], DESK, True)
+    line = context.new_cdp_session(page)
+    line.send("Network.enable")
+    line.send("Network.clearBrowserCache")
+    line.send("Network.emulateNetworkConditions", {
+        "offline": False, "latency": 100, "downloadThroughput": LINE, "uploadThroughput": LINE,
+    })  # fmt: skip
+    start = time.monotonic()
+    page.goto("/", wait_until="load")
+    took = time.monotonic() - start
+    assert page.get_by_text("Am I protected?").is_visible()
+    context.close()
+    record_figures(first_page_s=round(took, 2))
+    assert 1.0 < took < FIRST_PAGE
+
+
+def test_a_setting_by_the_keyboard_alone(urls: dict[str, str], browser: Browser, master: str) -> None:
+    """R28: from the first page to a saved setting and back with Tab, Enter and typing; where the focus is can
+    be seen."""
+    context, page = come_in(browser, urls[master], DESK, True)
+
+    def to(name: str) -> None:
+        """Tab until something of that name has the focus."""
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            found = page.evaluate(
+                "(document.activeElement.labels?.[0] || document.activeElement).innerText.trim()"
+            )
+            if found == name:
+                style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert style == "solid", name
+                return
+        raise AssertionError(f"no Tab leads to {name}")
+
+    to("Setup")
+    page.keyboard.press("Enter")
+    to("Redundancy")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Redundancy Settings").wait_for()
+    to("Synchronization Interval")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("61")
+    page.keyboard.press("Enter")
+    page.get_by_text("Saved.").wait_for()
+    assert page.get_by_label("Synchronization Interval").input_value() == "61"
+    to("Synchronization Interval")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("60")
+    to("Save")
+    page.keyboard.press("Space")
+    page.get_by_text("Saved.").wait_for()
+    assert page.get_by_label("Synchronization Interval").input_value() == "60"
+    to("Log out")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Login").wait_for()
+    context.close()

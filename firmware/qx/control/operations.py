@@ -113,9 +113,11 @@ async def backup(unit: Unit, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 async def log(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """args: last, how many revisions; before, a revision (null: any). Result: see `undo.plain`."""
+    """args: last, how many revisions; before, a revision (null: any); changes, how many of each (null: all).
+    Result: see `undo.plain`."""
     last, before = asked.count(arguments, "last"), asked.count(arguments, "before")
-    return await unit.run_in_store(lambda store: revisions(store, last, before))
+    changes = asked.count(arguments, "changes")
+    return await unit.run_in_store(lambda store: revisions(store, last, before, changes))
 
 
 async def diff(unit: Unit, arguments: dict[str, Any]) -> list[dict[str, Any]]:

@@ -95,9 +95,11 @@ def committed(
 
 
 # --- what was -----------------------------------------------------------------------------------------------
-def revisions(store: Store, last: int | None, before: int | None) -> list[dict[str, Any]]:
+def revisions(
+    store: Store, last: int | None, before: int | None, changes: int | None = None
+) -> list[dict[str, Any]]:
     """The last revisions (LOG_LAST of them without `last`), oldest first: see `undo.plain`."""
-    return undo.last(store, LOG_LAST if last is None else min(last, LOG_MAX), before)
+    return undo.last(store, LOG_LAST if last is None else min(last, LOG_MAX), before, changes)
 
 
 def difference(store: Store, since: int, to: int | None) -> list[dict[str, Any]]:

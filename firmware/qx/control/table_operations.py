@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Refusal
+from ..settings.setting import Table
 from ..settings.view import Settings
 
 COUNT_MAX = 200
@@ -27,8 +28,7 @@ def rows(
             raise Refusal(f"fields: {field[:40]!r}; expected fields of {table} that are no secrets")
     keys = settings.rows(table)
     if find:
-        wanted = find.casefold()
-        keys = [key for key in keys if _has(settings, table, key, wanted)]
+        keys = _having(settings, known, keys, find.casefold())
     told = keys[offset : offset + min(count, COUNT_MAX)]
     return {
         "found": len(keys),
@@ -39,11 +39,13 @@ def rows(
     }
 
 
-def _has(settings: Settings, table: str, key: str, wanted: str) -> bool:
-    if wanted in key:
-        return True
-    for field, setting in settings.schema.tables[table].fields.items():
-        path = f"{table}.{key}.{field}"
-        if not setting.secret and settings.explicit(path) and wanted in settings.text(path).casefold():
-            return True
-    return False
+def _having(settings: Settings, table: Table, keys: list[str], wanted: str) -> list[str]:
+    """Values are looked at by their paths: finding the setting of each of thousands would take most of the
+    time."""
+    fields = [(name, setting.type) for name, setting in table.fields.items() if not setting.secret]
+
+    def has(key: str) -> bool:
+        values = ((kind, settings.explicit_value(f"{table.name}.{key}.{name}")) for name, kind in fields)
+        return any(value is not None and wanted in kind.text(value).casefold() for kind, value in values)
+
+    return [key for key in keys if wanted in key or has(key)]

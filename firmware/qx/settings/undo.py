@@ -46,8 +46,8 @@ def _text(schema: Schema, path: str, value: Plain) -> str | None:
     return "(set)" if setting is None or setting.secret else setting.type.text(value)
 
 
-def plain(schema: Schema, change: Delta) -> dict[str, Any]:
-    """A revision of JSON types."""
+def plain(schema: Schema, change: Delta, most: int | None = None) -> dict[str, Any]:
+    """A revision of JSON types, with the first `most` of its changes (None: all); `count` is of all."""
     return {
         "revision": change.position.rev,
         "history": change.position.history.hex(),
@@ -55,13 +55,16 @@ def plain(schema: Schema, change: Delta) -> dict[str, Any]:
         "when": change.when / 1000,
         "who": change.who,
         "what": change.what,
-        "changes": [shown(schema, operation).plain() for operation in change.operations],
+        "count": len(change.operations),
+        "changes": [shown(schema, operation).plain() for operation in change.operations[:most]],
     }
 
 
-def last(store: Store, count: int, before: int | None = None) -> list[dict[str, Any]]:
-    """The last revisions, oldest first; with `before` those before that revision."""
-    return [plain(store.schema, change) for change in store.log.last(count, before)][::-1]
+def last(
+    store: Store, count: int, before: int | None = None, most: int | None = None
+) -> list[dict[str, Any]]:
+    """The last revisions, oldest first, as `plain`; with `before` those before that revision."""
+    return [plain(store.schema, change, most) for change in store.log.last(count, before)][::-1]
 
 
 def net(deltas: Iterable[Delta]) -> Iterator[Operation]:

@@ -9,6 +9,7 @@ from microdot import Response
 
 from .. import certificate
 from ..site import Site, Visit
+from ..stamp import stamp
 from ..uploads import uploaded
 
 PATH = "/maintenance/certificate"
@@ -18,10 +19,15 @@ def register(site: Site) -> None:
     folder = site.unit.paths.data_qx / "web"
     uploads = site.unit.paths.data_qx / "upload"
 
+    known: dict[object, certificate.Described | None] = {}  # the one, by its file's stamp
+
     @site.page(PATH)
     async def show(visit: Visit) -> Response:
-        found = await asyncio.to_thread(certificate.described, folder)
-        return visit.render("certificate.html", found=found, most=certificate.PEM_MAX)
+        of = stamp(folder / certificate.FILE)
+        if of not in known:
+            known.clear()
+            known[of] = await asyncio.to_thread(certificate.described, folder)
+        return visit.render("certificate.html", found=known[of], most=certificate.PEM_MAX)
 
     @site.page(f"{PATH}/upload", ("POST",), upload=True, back=PATH)
     async def replace(visit: Visit) -> Response:

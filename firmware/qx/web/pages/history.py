@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from microdot import Response
 
 from ..forms import SET_WAIT
+from ..revisions import Revisions
 from ..site import Missing, Site, Visit
 
 HISTORY, CONFLICTS = "/status/history", "/status/conflicts"
@@ -17,11 +16,12 @@ DIFFERENCES = 200
 
 
 def register(site: Site) -> None:
+    revisions = Revisions(REVISIONS, CHANGES)
+
     @site.page(HISTORY)
     async def history(visit: Visit) -> Response:
         before = int(visit.argument("before")) if visit.argument("before").isdecimal() else None
-        found: list[dict[str, Any]] = await visit.unit.ask("log", {"last": REVISIONS, "before": before})
-        return visit.render("history.html", revisions=found[::-1], shown=CHANGES)
+        return visit.render("history.html", revisions=await revisions.of(visit, before))
 
     @site.page(HISTORY, ("POST",))
     async def undo(visit: Visit) -> Response:
