@@ -75,7 +75,7 @@ STATES_OF_THINGS = (
     "Go Back", "Log Out", "%(name)s login (? for help):", "Expected: %(expected)s. Now: %(now)s",
     "%(parameter)s: %(ours)s here, %(theirs)s on the other unit", "%(octets)s octets", "IPv4 addresses",
     "%(given)s: expected %(error)s", "expected %(error)s", "seconds", "minutes", "password", "redundancy",
-    "unit %(serial)s", "alone",
+    "unit %(serial)s", "alone", "unset", "revert %(rev)s", "merge conflict %(number)s",
     "with %(serial)s, certificate %(fingerprint)s",
     # names in the console's status
     "unit", "firmware", "since", "group", "Virtual IP", "service", "VRRP", "peer", "sync", "applications",

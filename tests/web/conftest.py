@@ -35,13 +35,15 @@ def address_of(lab: Lab, which: str) -> str:
     return service(lab) if which == "master" else str(VIRTUAL_IP[which].ip)
 
 
-def connecting(lab: Lab, address: str, port: int = 80) -> Callable[[], socket.socket]:
-    """Connections of the PC to there."""
+def connecting(lab: Lab, address: str, port: int = 80, source: str = "") -> Callable[[], socket.socket]:
+    """Connections of the PC to there, from that address of its own."""
 
     def connect() -> socket.socket:
         made = namespace.socket_in(lab.network.name("pc"), socket.AF_INET, socket.SOCK_STREAM)
         made.settimeout(30)
         try:
+            if source:
+                made.bind((source, 0))
             made.connect((address, port))
         except BaseException:
             made.close()
