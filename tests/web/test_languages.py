@@ -27,8 +27,8 @@ PHONE = {"width": 390, "height": 844}
 SHOWN = ("aria-label", "alt", "title", "placeholder", "data-label")
 # Data, and names that are the same in every language.
 NAMES = re.compile(
-    r"QX\d*-?\d*|CN=\S+|admin|olga|kamailio|Marked(?: 1\.2)?|UTC|LAN|WAN|\d+(?:\.\d+)? (?:s|ms|min|h|d|kB|MB)\b"
-    r"|[0-9A-F]{2}(?::[0-9A-F]{2})+|[0-9a-f]{32,}|\S+@\S+|[a-z_]+(?:\.[a-z0-9_<>]+)+"
+    r"QX\d*-?\d*|CN=\S+|admin|olga|kamailio|Marked(?: 1\.2)?|UTC|LAN|WAN|[0-9A-F]{2}(?::[0-9A-F]{2})+"
+    r"|\d+(?:\.\d+)? (?:s|ms|min|h|d|kB|MB)\b|[0-9a-f]{32,}|\S+@\S+|[a-z_]+(?:\.[a-z0-9_<>]+)+"
 )
 
 
