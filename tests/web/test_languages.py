@@ -20,8 +20,8 @@ from labtools import UNITS, other, wait_for
 from language_packs import DEVELOPMENT, body, catalogue
 from pairs import ready
 from qx.words import Words
-from web.conftest import come_in, visitor
-from web.visitor import NEW, Visitor
+from web.conftest import come_in
+from web.visitor import Visitor
 
 PHONE = {"width": 390, "height": 844}
 SHOWN = ("aria-label", "alt", "title", "placeholder", "data-label")
@@ -107,7 +107,13 @@ def test_no_page_has_a_word_that_no_catalogue_can_have(
 
 
 def test_german_is_german_and_fits(
-    lab: Lab, urls: dict[str, str], browser: Browser, master: str, english_again: None, tmp_path: Path
+    lab: Lab,
+    urls: dict[str, str],
+    browser: Browser,
+    master: str,
+    admin: Visitor,
+    english_again: None,
+    tmp_path: Path,
 ) -> None:
     """R28, R29: the example pack, uploaded in the page; no English is left where German differs; a phone's
     screen is wide enough for it."""
@@ -117,14 +123,12 @@ def test_german_is_german_and_fits(
     words = Words(compiled.read_bytes(), "de")
     english = {one for one in messages.collect().places if "%(" not in one and words(one) != one}
     install(lab, other(master), octets)
-    page = visitor(lab, master)
-    page.login("admin", NEW)
-    answer = page.upload("/maintenance/language", "/maintenance/language/upload", octets)
+    answer = admin.upload("/maintenance/language", "/maintenance/language/upload", octets)
     assert "Das Sprachpaket wurde installiert." in answer.text and '<html lang="de">' in answer.text
     ready(lab)
     left: set[str] = set()
     context, shown = come_in(browser, urls[master], PHONE, True)
-    for path in paths_of(page):
+    for path in paths_of(admin):
         shown.goto(path)
         left |= {f"{path}: {text}" for text in Texts(shown.content()).found if text in english}
         if shown.evaluate("document.documentElement.scrollWidth > innerWidth"):
