@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .board import Board
     from .model import Model
     from .paths import Paths
-    from .redundancy.controller import Controller
+    from .redundancy.pair import Own
     from .settings.view import Settings
 
 LOOK = 1.0  # seconds between two looks; each makes a whole status, which an idle Backup feels
@@ -45,7 +45,7 @@ def open_lamps(paths: Paths, board: Board, model: Model) -> Lamps:
 class Front:
     """`run()` on the loop until it is cancelled."""
 
-    def __init__(self, unit: Controller) -> None:
+    def __init__(self, unit: Own) -> None:
         self._unit = unit
         self._leds = leds_of(unit.identity.model)
         self._lamps: Lamps = Dark()

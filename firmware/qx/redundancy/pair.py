@@ -7,7 +7,7 @@ The controller is the one `Own`, the partner the one `Other`. Everything is call
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ..board import Board
@@ -17,6 +17,7 @@ from ..paths import Paths
 from ..settings.position import Position
 from ..settings.store import Store
 from ..trust.keyring import Keyring
+from .agreement import Answer
 from .engine import Engine
 from .peer.hello import PeerHello
 from .role import Role
@@ -56,6 +57,10 @@ class Other(Protocol):
 
     def keys_changed(self) -> None:
         """This unit has other keys: the session begins anew with them."""
+        ...
+
+    def offer(self, answers: Mapping[str, Answer]) -> None:
+        """More that this unit does when the other one asks, by the question's name."""
         ...
 
 
@@ -119,6 +124,10 @@ class Own(Protocol):
         """Seconds between two advertisements."""
         ...
 
+    def status(self) -> dict[str, Any]:
+        """The state of this moment, of plain JSON types; never waits."""
+        ...
+
     # --- what it does -------------------------------------------------------------------------------
     async def run_in_store(self, work: Callable[[Store], T]) -> T: ...
 
@@ -129,12 +138,20 @@ class Own(Protocol):
         not take them."""
         ...
 
+    async def set_mode(self, mode: str) -> None:
+        """Somebody wants this Backup active or passive. Refusal where this unit is none."""
+        ...
+
     async def keep_mode(self, mode: str) -> None:
         """Makes the mode of a Backup durable and takes it into use."""
         ...
 
     async def became_backup(self, mode: str) -> None:
         """After a swap, before the restart: the role, and the mode that the Backup had, are durable."""
+        ...
+
+    async def swap(self) -> str:
+        """Swaps Master and Backup; the line for the user. Refusal says why it could not."""
         ...
 
     def came(self, changed: frozenset[str]) -> None:

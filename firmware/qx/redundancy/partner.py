@@ -45,7 +45,7 @@ class Partner:
         self._unit, self._more = unit, more
         self.goodbye = "stop"  # the word with which this unit ends the session
         self.live = LiveState()
-        self.agreement = Agreement(answering)
+        self._agreement = Agreement(answering)
         self.conflicts = Conflicts(unit.paths.conflicts)
         self.voice = VoiceSync(unit.paths, unit.run_in_store, self._event, serial=unit.identity.serial)
         self.settings = SettingsSync(
@@ -76,7 +76,7 @@ class Partner:
             unit.events.add("critical", "No session to the other unit", str(error))
             log.error("%s", error)
             return
-        parts = (self.settings, self.voice, self.live, self.agreement, *self._more)
+        parts = (self.settings, self.voice, self.live, self._agreement, *self._more)
         self.session = Session(
             unit.identity, FIRMWARE, unit.keyring, certificate, parts, self._told, await self._language()
         )
@@ -156,7 +156,10 @@ class Partner:
         return tuple(self.session.claims()) if self.session else ()
 
     async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
-        return await self.agreement.ask(name, arguments, seconds)
+        return await self._agreement.ask(name, arguments, seconds)
+
+    def offer(self, answers: Mapping[str, Answer]) -> None:
+        self._agreement.offer(answers)
 
     def durable(self, position: Position, seconds: float) -> asyncio.Future[bool]:
         return self.settings.durable(position, seconds)

@@ -10,7 +10,6 @@ from . import hold
 from .role import Role
 
 if TYPE_CHECKING:
-    from .controller import Controller
     from .pair import Own
 
 How = Literal["", "hold", "swap", "now"]
@@ -43,7 +42,7 @@ def ask_first(unit: Own, word: str) -> None:
         )
 
 
-async def reboot(unit: Controller, how: How, word: str) -> str:
+async def reboot(unit: Own, how: How, word: str) -> str:
     """Restarts the unit; the line for the user. `word`: why, for the session's goodbye. Raises AskFirst where
     it has to be asked, Refusal where it cannot be done so; nothing was done then."""
     moves = would_move(unit)

@@ -25,16 +25,16 @@ from .image import IMAGE_MAX
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..redundancy.controller import Controller
-    from .upgrade import Upgrade
+    from ..redundancy.pair import Own
+    from .firmware import Firmware
 
 CHUNK = 64 << 10  # octets put at once
 FILE = "pair.swu"  # in data/qx/upgrade, on both units
 
 
 class Asked:
-    def __init__(self, unit: Controller, upgrade: Upgrade, go_on: Callable[[list[str], str], None]) -> None:
-        self._unit, self._upgrade, self._go_on = unit, upgrade, go_on
+    def __init__(self, unit: Own, firmware: Firmware, go_on: Callable[[list[str], str], None]) -> None:
+        self._unit, self._firmware, self._go_on = unit, firmware, go_on
         self.run = secrets.token_hex(8)
         self._trouble = ""
         self.answers: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
@@ -69,16 +69,16 @@ class Asked:
 
     async def _installed(self) -> None:
         try:
-            async for _ in self._upgrade.install(self.file):
+            async for _ in self._firmware.install(self.file):
                 pass
-            await self._upgrade.activate()
+            await self._firmware.activate()
         except Refusal as error:
             self._trouble = str(error)
             return
         self._unit.reboot_soon("upgrade")
 
     async def _state(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        told = self._upgrade.plain()
+        told = self._firmware.plain()
         if told is None:
             raise Refusal("upgrade: the other unit's board has no firmware slots")
         kept = {name: told[name] for name in ("slot", "state", "version")}

@@ -24,8 +24,8 @@ from .asked import CHUNK, FILE, Asked
 from .slots import replace
 
 if TYPE_CHECKING:
-    from ..redundancy.controller import Controller
-    from .upgrade import Upgrade
+    from ..redundancy.pair import Own
+    from .firmware import Firmware
 
 ASK = 10.0  # seconds for an answer; the other's flash may be slow
 BACK = 900.0  # seconds for the other to install, restart and be confirmed
@@ -40,12 +40,12 @@ log = logging.getLogger("qx.upgrade")
 class Rolling:
     """`begin` on the Master; `resume` once at the start of the daemon."""
 
-    def __init__(self, unit: Controller, upgrade: Upgrade) -> None:
-        self._unit, self._upgrade = unit, upgrade
+    def __init__(self, unit: Own, firmware: Firmware) -> None:
+        self._unit, self._firmware = unit, firmware
         self._did: list[str] = []
         self._step = ""
-        self._asked = Asked(unit, upgrade, self._take_over)
-        unit.partner.agreement.offer(self._asked.answers)
+        self._asked = Asked(unit, firmware, self._take_over)
+        unit.partner.offer(self._asked.answers)
 
     def plain(self) -> dict[str, Any] | None:
         """{step, did}; None where no upgrade of the pair is under way here."""
@@ -56,7 +56,7 @@ class Rolling:
         """Does its half, with `swap` as its end; the other unit goes on then. Raises Refusal with what
         stopped it; an event was raised."""
         unit = self._unit
-        if self._upgrade.plain() is None:
+        if self._firmware.plain() is None:
             raise Refusal("upgrade: this board has no firmware slots")
         if self._step:
             raise Refusal("upgrade: the pair is being upgraded already; expected that to end first")

@@ -29,7 +29,7 @@ from .trial import Trial, ailment, baseline
 from .version import FLOOR
 
 if TYPE_CHECKING:
-    from ..redundancy.controller import Controller
+    from ..redundancy.pair import Own
     from .environment import Environment
 
 LOOK = 1.0  # seconds between two looks at a slot on trial
@@ -41,7 +41,7 @@ log = logging.getLogger("qx.upgrade")
 class Upgrade:
     """The firmware of this unit; `slots` is None on a board that has none."""
 
-    def __init__(self, unit: Controller, slots: Slots | None) -> None:
+    def __init__(self, unit: Own, slots: Slots | None) -> None:
         self._unit, self._slots = unit, slots
         self._environment = slots.read() if slots else None
         self._idle = slots.known(slots.idle) if slots else None

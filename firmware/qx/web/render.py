@@ -9,7 +9,7 @@ from __future__ import annotations
 import pkgutil
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -18,7 +18,33 @@ from ..control import render as console
 from . import menu
 
 if TYPE_CHECKING:
-    from .site import Site, Visit
+    from microdot import Request
+
+    from ..identity import Identity
+    from .sessions import Session
+    from .words import Words
+
+
+class Whole(Protocol):
+    """The site, as far as every page shows of it."""
+
+    identity: Identity
+    words: Words
+    zone: str
+    pages: tuple[menu.Page, ...]
+
+
+class Seen(Protocol):
+    """The visit for which a page is made."""
+
+    request: Request
+    status: dict[str, Any]
+
+    @property
+    def known(self) -> bool: ...
+
+    @property
+    def session(self) -> Session: ...
 
 
 def _template(name: str) -> str | None:
@@ -34,7 +60,7 @@ class Renderer:
         )  # fmt: skip
         self._environment.filters |= {"duration": console.duration, "size": console.size}
 
-    def page(self, site: Site, visit: Visit, template: str, context: dict[str, Any]) -> str:
+    def page(self, site: Whole, visit: Seen, template: str, context: dict[str, Any]) -> str:
         zone = _zone(site.zone)
         live = "X-Live" in visit.request.headers
 
