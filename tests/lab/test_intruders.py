@@ -18,7 +18,7 @@ from board.lab.pair import Lab
 
 from labtools import PC, qx, role, wait_for
 from pairs import QUICK, events, get, in_step, pair, put, ready
-from qx.redundancy.peer.door import PAIRING_PORT, SESSION_PORT
+from qx import ports
 from qx.trust.certificate import own_certificate
 from qx.trust.tls import pairing_context
 
@@ -80,7 +80,7 @@ def undisturbed(lab: Lab, master: str, sessions: int) -> None:
     assert put(lab, master, f"extensions.101.name=N{refusals(lab)}")["durable"] == "both"
 
 
-@pytest.mark.parametrize("port", [SESSION_PORT, PAIRING_PORT])
+@pytest.mark.parametrize("port", [ports.SESSION, ports.PAIRING])
 def test_a_third_host_is_refused_by_its_address(guarded: Lab, tmp_path: Path, port: int) -> None:
     """R17: with no certificate, one of its own, garbage, a length of 2 GB; counted each time, told once."""
     master = ready(guarded)
@@ -105,7 +105,7 @@ def test_many_connections_leave_the_pair_alone(guarded: Lab) -> None:
     master = ready(guarded)
     sessions = qx(guarded, "a")["peer"]["session"]["counters"]["sessions"]
     before = refusals(guarded)
-    made = [connected(guarded, (SESSION_PORT, PAIRING_PORT)[n % 2]) for n in range(MANY)]
+    made = [connected(guarded, (ports.SESSION, ports.PAIRING)[n % 2]) for n in range(MANY)]
     try:
         wait_for(lambda: refusals(guarded) == before + MANY, 5.0, "all are counted")
         assert told(guarded) == 1
@@ -130,7 +130,7 @@ def test_whoever_has_the_peers_address_is_refused_for_want_of_keys(guarded: Lab,
     try:
         own = pairing_context(own_certificate(tmp_path / "trust", "QX200-000002"), False)
         tries = 0
-        for port in (SESSION_PORT, PAIRING_PORT):
+        for port in (ports.SESSION, ports.PAIRING):
             for octets in (b"GET / HTTP/1.0\r\n\r\n", HUGE):
                 with connected(guarded, port, PEER) as plain:
                     speak_to_the_end(plain, octets)
@@ -140,7 +140,7 @@ def test_whoever_has_the_peers_address_is_refused_for_want_of_keys(guarded: Lab,
                     speak_to_the_end(secured, HUGE)
                 tries += 1
         wait_for(lambda: refusals(guarded) >= before + tries, 5.0, f"{tries} refusals")
-        silent = [connected(guarded, SESSION_PORT, PEER) for _ in range(MANY)]
+        silent = [connected(guarded, ports.SESSION, PEER) for _ in range(MANY)]
         wait_for(lambda: refusals(guarded) >= before + tries + MANY, 8.0, "the silent ones as well")
         for connection in silent:
             connection.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from qx import ports
 from qx.__main__ import APPLETS, INTERNAL
-from qx.redundancy.peer import door
 from qx.sync.conflicts import KEPT_MAX
 from qx.sync.voice import looking, naming, part, scan
 
@@ -47,10 +47,21 @@ def test_every_command_and_every_file_that_a_page_names_is_there(page: Path) -> 
         assert words
 
 
+def test_no_port_is_given_twice_and_all_are_told() -> None:
+    """R2, R17: `ports` is the one place; C and the documentation say the same."""
+    given = {name: number for name, number in vars(ports).items() if isinstance(number, int)}
+    assert len(given) == len(set(given.values())) >= 6
+    assert f"#define QX_HELLO_PORT {ports.HELLO}\n" in (PROJECT / "cext/hello.h").read_text()
+    rows = (PROJECT / "docs/architecture.md").read_text().partition("## Ports")[2]
+    told = {int(number) for number in re.findall(r"\d+", "".join(re.findall(r"^\| ([\d, ]+)", rows, re.M)))}
+    assert told >= {*given.values(), 80, 443, 161}
+    assert len(told) == len(re.findall(r"^\| \d", rows, re.M)) + 1  # 80 and 443 share a row
+
+
 def test_the_figures_of_synchronisation_are_those_of_the_code() -> None:
     for text in (
-        f"{door.SESSION_PORT} TCP",
-        f"{door.PAIRING_PORT} TCP",
+        f"{ports.SESSION} TCP",
+        f"{ports.PAIRING} TCP",
         f"for {looking.TRASH_DAYS} days, at most {looking.TRASH_MOST >> 30} GiB",
         f"more than {scan.GUARD_FILES} files and more than {scan.GUARD_PART:.0%}".replace("%", " %"),
         f"{naming.PATH_MAX:,} octets, {naming.DEPTH_MAX} parts, {naming.NAME_MAX} octets a part",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qx import ports
 from qx.model import model_named
 from qx.pbx import dbtext, gate, kamailio
 from qx.pbx.registration import Contact
@@ -54,7 +55,7 @@ def test_it_listens_on_the_service_addresses_alone() -> None:
     text = configuration(settings(network__wan__address="203.0.113.10/24", call__sip_port=5080))
     assert re.findall(r"^listen=(.*)$", text, re.MULTILINE) == [
         "udp:172.30.0.1:5080", "tcp:172.30.0.1:5080", "udp:203.0.113.10:5080", "tcp:203.0.113.10:5080",
-        f"udp:127.0.0.1:{kamailio.LOCAL_PORT}",
+        f"udp:127.0.0.1:{ports.PHONE_RUN}",
     ]  # fmt: skip
     assert "mhomed=1" in text
     assert "mhomed=0" in configuration(settings())

@@ -19,6 +19,7 @@ from peer_bench import Unit, addresses, both_up, join, run, two, until
 from trust_bench import TODAY, A, B, C, issued
 
 from counts import count
+from qx import ports
 from qx.packing import pack
 from qx.redundancy.peer import door, talk
 from qx.redundancy.peer.introduction import MEET, MESSAGE_MAX, PROOF
@@ -81,7 +82,7 @@ def stranger(folder: Path, serial: str = B) -> Certificate:
     return own_certificate(folder, serial)
 
 
-@pytest.mark.parametrize("port", [door.SESSION_PORT, door.PAIRING_PORT])
+@pytest.mark.parametrize("port", [ports.SESSION, ports.PAIRING])
 def test_who_calls_from_another_address_is_refused_before_a_word(tmp_path: Path, port: int) -> None:
     """Must show: a third host on the LAN: refused, counted by its address, told once."""
 
@@ -123,7 +124,7 @@ def test_the_peers_address_without_its_certificate_is_refused(tmp_path: Path) ->
             ):
                 before = a.session.counters[f"refused_{reason}"]
                 with suppress(OSError):
-                    reader, writer = await connected(high, low, door.SESSION_PORT, context)
+                    reader, writer = await connected(high, low, ports.SESSION, context)
                     writer.write(build(HELLO, b.session.hello().packed()) * 2)
                     assert await read_all(reader) == b""
                     writer.close()
@@ -144,7 +145,7 @@ async def pair_as(
     assert low
     assert high
     context = tls.pairing_context(certificate, server=False)
-    reader, writer = await connected(high, low, door.PAIRING_PORT, context)
+    reader, writer = await connected(high, low, ports.PAIRING, context)
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     ours, got = nonce(), []
     with suppress(OSError, asyncio.IncompleteReadError):
@@ -233,7 +234,7 @@ def test_a_caller_tells_an_impostor_nothing(tmp_path: Path) -> None:
             own = stranger(tmp_path / "x", A)
             servers = [
                 await asyncio.start_server(take, str(low), port, ssl=tls.pairing_context(own, server=True))
-                for port in (door.SESSION_PORT, door.PAIRING_PORT)
+                for port in (ports.SESSION, ports.PAIRING)
             ]
             b.told.clear()
             assert (await b.tells(Refused)).reason == "certificate"
@@ -259,7 +260,7 @@ class Tap:
         self.cut_after: int | None = None
 
     async def start(self) -> None:
-        for port in (door.SESSION_PORT, door.PAIRING_PORT):
+        for port in (ports.SESSION, ports.PAIRING):
             self.servers.append(
                 await asyncio.start_server(lambda r, w, p=port: self._carry(p, r, w), str(self.here), port)
             )
@@ -318,7 +319,7 @@ def test_a_replayed_session_says_nothing(tmp_path: Path) -> None:
                     writer.write_eof()
                     await read_all(reader)
                     writer.close()
-            assert set(tap.recorded) == {door.SESSION_PORT, door.PAIRING_PORT}
+            assert set(tap.recorded) == {ports.SESSION, ports.PAIRING}
             await asyncio.sleep(0.1)
             assert a.settings.got == []
             assert not a.of(Up)
@@ -350,7 +351,7 @@ def test_a_truncated_stream_is_a_broken_connection(tmp_path: Path, octets: int) 
             a.place(low, caller)
             b.place(caller, here)
             attempts: list[bytes] = []
-            tap.recorded[door.SESSION_PORT] = attempts
+            tap.recorded[ports.SESSION] = attempts
             least = count(2, 5)
             while len(attempts) < least:  # a further one begins when the one before has ended
                 await asyncio.sleep(0.02)
@@ -384,7 +385,7 @@ def test_a_length_of_2_gb_costs_nothing(tmp_path: Path) -> None:
             context = tls.pairing_context(b.certificate, server=False)
             for octets in (header(MEET, 0x7FFFFFFF), header(MEET, MESSAGE_MAX + 1), b"GET / HTTP/1.0\r\n"):
                 count = a.session.counters["refused_message"]
-                reader, writer = await connected(high, low, door.PAIRING_PORT, context)
+                reader, writer = await connected(high, low, ports.PAIRING, context)
                 writer.write(octets)
                 assert await read_all(reader) == b""
                 writer.close()
@@ -396,7 +397,7 @@ def test_a_length_of_2_gb_costs_nothing(tmp_path: Path) -> None:
                 (True, 0x7FFFFFFF, f"expected at most {BODY_MAX}"),
                 (True, BODY_MAX + 1, f"expected at most {BODY_MAX}"),
             ):
-                reader, writer = await connected(high, low, door.SESSION_PORT, context)
+                reader, writer = await connected(high, low, ports.SESSION, context)
                 if said:
                     writer.write(build(HELLO, b.session.hello().packed()))
                     assert (await message(reader))[0] == WELCOME
@@ -441,12 +442,12 @@ def test_a_few_may_try_at_once_and_none_for_long(tmp_path: Path) -> None:
             assert high
             start = time.monotonic()
             idle = [
-                await connected(high, low, (door.SESSION_PORT, door.PAIRING_PORT)[number % 2])
+                await connected(high, low, (ports.SESSION, ports.PAIRING)[number % 2])
                 for number in range(door.UNPROVEN_MAX)
             ]
             await asyncio.sleep(0.2)
             assert a.session.counters["refused"] == 0
-            reader, writer = await connected(high, low, door.SESSION_PORT)
+            reader, writer = await connected(high, low, ports.SESSION)
             assert await read_all(reader) == b""
             assert time.monotonic() - start < 2
             assert a.session.counters["refused_limit"] == 1
@@ -473,7 +474,7 @@ def test_who_has_the_certificate_and_says_nothing_is_dropped_after_3_s(tmp_path:
             assert high
             context = tls.session_context(b.certificate, a.certificate.der, server=False)
             start = time.monotonic()
-            reader, writer = await connected(high, low, door.SESSION_PORT, context)
+            reader, writer = await connected(high, low, ports.SESSION, context)
             writer.write(header(HELLO, 1000) + b"\x80")  # and not the rest
             await read_all(reader)
             assert 2.8 < time.monotonic() - start < 4
@@ -494,7 +495,7 @@ def test_a_second_session_of_the_peer_takes_the_place_of_the_first(tmp_path: Pat
             context = tls.session_context(b.certificate, a.certificate.der, server=False)
             ends: list[Streams] = []
             for number in range(3):
-                reader, writer = await connected(high, low, door.SESSION_PORT, context)
+                reader, writer = await connected(high, low, ports.SESSION, context)
                 ends.append((reader, writer))
                 writer.write(build(HELLO, b.session.hello().packed()))
                 assert (await message(reader))[0] == WELCOME

@@ -23,7 +23,7 @@ from trust_bench import TODAY, A, B, C, issued, traces
 
 import qx
 from counts import bound, count
-from qx.redundancy.peer import door
+from qx import ports
 from qx.redundancy.peer.message import LIVE, ROLES, SETTINGS, VOICE
 from qx.redundancy.peer.session import Session
 from qx.redundancy.peer.talk import PING, SILENCE
@@ -633,7 +633,7 @@ def test_an_address_that_cannot_be_bound_is_tried_again(tmp_path: Path) -> None:
         async with two(tmp_path) as (a, b):
             low, high, _ = addresses()
             with socket.socket() as taken:
-                taken.bind((str(low), door.SESSION_PORT))
+                taken.bind((str(low), ports.SESSION))
                 taken.listen()
                 a.place(low, high)
                 await until(lambda: a.session.why == f"{low} port 7779: Address already in use")

@@ -170,13 +170,26 @@ def test_going_back_to_version_2_names_the_interval() -> None:
     assert before.number("redundancy.vrrp_version") == 3
 
 
-@pytest.mark.parametrize(("port", "good"), [("79", True), ("80", False), ("81", True), ("443", False)])
-def test_the_backups_port_is_not_the_masters_own(port: str, good: bool) -> None:
-    """R2: Backup Device GUI Access Port."""
+@pytest.mark.parametrize("path", ["redundancy.backup_gui_port", "call.sip_port"])
+@pytest.mark.parametrize(
+    ("port", "good"),
+    [("79", True), ("80", False), ("81", True), ("443", False), ("7778", True), ("7779", False),
+     ("7780", False), ("7781", False), ("7782", True)],
+)  # fmt: skip
+def test_a_port_that_the_unit_needs_is_nobodys_to_choose(path: str, port: str, good: bool) -> None:
+    """R2, Bad input: one that shut out the session of the pair would be a pair no more."""
     if good:
-        assert after({"redundancy.backup_gui_port": port})
+        assert after({path: port}).number(path) == int(port)
     else:
-        assert "redundancy.backup_gui_port" in errors({"redundancy.backup_gui_port": port})
+        assert "expected another port" in errors({path: port})[path]
+
+
+def test_the_backups_pages_and_sip_are_not_on_one_port() -> None:
+    """R2: the one is named whichever of the two was changed; a QX2000 has no such pages."""
+    for changes in ({"redundancy.backup_gui_port": "5060"}, {"call.sip_port": "7777"}):
+        assert "call.sip_port" in errors(changes)["redundancy.backup_gui_port"]
+    assert after({"redundancy.backup_gui_port": "5060", "call.sip_port": "5062"})
+    assert after({"call.sip_port": "7777"}, "qx2000").number("call.sip_port") == 7777
 
 
 def test_name_servers_are_hosts() -> None:

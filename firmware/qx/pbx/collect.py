@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .. import ports
 from ..errors import Refusal
 from ..paths import Paths
-from .registration import REPORTS_PORT
 
 ANSWER = 5.0  # seconds
 BURST = 50  # reports in a row, then a pause, so that the daemon's loop keeps turning
@@ -33,7 +33,7 @@ def collect(paths: Paths) -> int:
     sent = 0
     with sock:
         for line in (*registrations(dump), *calls(ask(folder, "htable.dump", "dialogs"))):
-            sock.sendto(line.encode(), ("127.0.0.1", REPORTS_PORT))
+            sock.sendto(line.encode(), ("127.0.0.1", ports.REPORTS))
             sent += 1
             if sent % BURST == 0:
                 time.sleep(PAUSE)

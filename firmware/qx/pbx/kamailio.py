@@ -15,14 +15,13 @@ from hashlib import md5
 from importlib.resources import files
 from ipaddress import IPv4Address
 
+from .. import ports
 from ..settings.view import Settings
 from . import dbtext
-from .registration import REPORTS_PORT
 
 REALM = (
     "qx"  # of digest authentication (RFC 7616); one that no address is in, so that accounts outlive addresses
 )
-LOCAL_PORT = 7782  # UDP on loopback: what the phone run sends through Kamailio
 WRONG_MAX = 10  # wrong credentials from one address within 60 s before it is banned
 BAN = 300  # seconds
 ASKED_EACH = 20  # challenges to one address within 10 s, for each phone of the model
@@ -53,7 +52,7 @@ def configuration(settings: Settings, run: str, secret: str) -> str:
         f"listen={transport}:{address}:{service.port}" for address in service.addresses
         for transport in ("udp", "tcp")
     ]  # fmt: skip
-    listen.append(f"listen=udp:127.0.0.1:{LOCAL_PORT}")
+    listen.append(f"listen=udp:127.0.0.1:{ports.PHONE_RUN}")
     values: dict[str, object] = {
         "LISTEN": "\n".join(listen),
         "CHILDREN": 2 if settings.model.phones <= 200 else 4,
@@ -65,8 +64,8 @@ def configuration(settings: Settings, run: str, secret: str) -> str:
         "ASKED_MAX": ASKED_EACH * settings.model.phones,
         "SECRET": secret,
         "REALM": REALM,
-        "LOCAL_PORT": LOCAL_PORT,
-        "REPORTS": REPORTS_PORT,
+        "LOCAL_PORT": ports.PHONE_RUN,
+        "REPORTS": ports.REPORTS,
         "SERVICE": service.addresses[0],
         "PORT": service.port,
     }

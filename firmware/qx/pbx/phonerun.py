@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import Any
 
+from .. import ports
 from ..control import client
 from ..errors import Refusal
 from ..paths import Paths
 from ..settings.view import Settings
 from . import sip
-from .kamailio import LOCAL_PORT, Service
+from .kamailio import Service
 from .phoneplan import Phone, Plan, State
 from .phonetable import Vendor, read_table, vendor_of
 from .render import asked
@@ -168,7 +169,7 @@ class PhoneRun(asyncio.DatagramProtocol):
             cseq, extra, body,
         )  # fmt: skip
         answered = self._waiting[call_id, cseq] = asyncio.get_running_loop().create_future()
-        self._transport.sendto(request.octets(), ("127.0.0.1", LOCAL_PORT))
+        self._transport.sendto(request.octets(), ("127.0.0.1", ports.PHONE_RUN))
         try:
             async with asyncio.timeout(seconds):
                 return await answered

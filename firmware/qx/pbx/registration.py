@@ -24,7 +24,6 @@ DIALOGS = "dialogs"
 TELEPHONY = "telephony"  # single rows that both units share:
 CLOCK = "clock"  # what the Master's clock says
 SECRET = "secret"  # what nonces are made with
-REPORTS_PORT = 7781  # UDP on loopback
 CONTACTS_MAX = 4  # of one address of record
 ROW_MAX = 4096  # octets; as live state's
 

@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .. import ports
 from ..errors import Refusal
 from ..packing import NotPacked, pack, unpack
 from .registration import (
     CLOCK,
     DIALOGS,
     REGISTRATIONS,
-    REPORTS_PORT,
     TELEPHONY,
     BadReport,
     Banned,
@@ -65,10 +65,10 @@ class Reports(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         try:
             self._transport, _ = await loop.create_datagram_endpoint(
-                lambda: self, local_addr=("127.0.0.1", REPORTS_PORT)
+                lambda: self, local_addr=("127.0.0.1", ports.REPORTS)
             )
         except OSError as error:
-            log.error("127.0.0.1:%d: %s: registrations do not cross", REPORTS_PORT, error.strerror)
+            log.error("127.0.0.1:%d: %s: registrations do not cross", ports.REPORTS, error.strerror)
         self._tick()
 
     def close(self) -> None:

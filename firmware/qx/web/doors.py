@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from .. import ports
 from ..board import Board
 from ..errors import Refusal
 from ..trust.files import Damaged
@@ -105,7 +106,7 @@ class Doors:
             await passage.introduced(stream, where.pin)
             stream.through = True
 
-        return self._pages.listen(listening(where.own, passage.PORT), context, first)
+        return self._pages.listen(listening(where.own, ports.PASSAGE), context, first)
 
     async def _outward(self, where: passage.Place | None, port: str) -> asyncio.Task[None]:
         assert where

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
 
+from .. import ports
 from ..errors import Refusal
 from ..trust import kept, tls
 from ..trust.certificate import own_certificate
 from .connections import Gone, Stream
 
-PORT = 7781
 PLACES = 32
 CONNECT = 3.0  # seconds
 IDLE = 60.0  # seconds in which something has to pass; news does every 15 s
@@ -82,7 +82,7 @@ async def carry(stream: Stream, where: Place, secured: ssl.SSLContext) -> None:
     try:
         async with asyncio.timeout(CONNECT):
             reader, writer = await asyncio.open_connection(
-                where.peer, PORT, ssl=secured, server_hostname="", local_addr=(where.own, 0)
+                where.peer, ports.PASSAGE, ssl=secured, server_hostname="", local_addr=(where.own, 0)
             )
     except (OSError, TimeoutError):
         stream.asked = True

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ... import ports
 from ...errors import Refusal
 from . import door
 from .door import Place
@@ -39,7 +40,7 @@ class Answering:
     async def run(self) -> None:
         """Until it is cancelled; a session that is up lives on then."""
         try:
-            with await self._bound(door.SESSION_PORT) as one, await self._bound(door.PAIRING_PORT) as two:
+            with await self._bound(ports.SESSION) as one, await self._bound(ports.PAIRING) as two:
                 async with asyncio.TaskGroup() as both:
                     both.create_task(self._admit(one, self._session))
                     both.create_task(self._admit(two, self._pairing))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from ... import ports
 from ...errors import Refusal
 from ...trust.pairing import Pin
 from ...trust.tls import NotThePeer
@@ -71,7 +72,7 @@ class Calling:
         pairing tells more. Raises OSError where nobody answers."""
         assert pin.certificate
         async with asyncio.timeout(HANDSHAKE):
-            connection = await door.called(self._place, door.SESSION_PORT)
+            connection = await door.called(self._place, ports.SESSION)
         link = Link(self._host, True, pin.certificate)
         try:
             await secured(link.wire, connection, self._host.credentials.context(False, pin.certificate))
@@ -94,7 +95,7 @@ class Calling:
         meeting = Meeting(True, ours)
         try:
             async with asyncio.timeout(HANDSHAKE):
-                connection = await door.called(self._place, door.PAIRING_PORT)
+                connection = await door.called(self._place, ports.PAIRING)
                 await secured(meeting.wire, connection, self._host.credentials.context(False, None))
                 met = await asyncio.shield(meeting.met)
         except (NotAuthenticated, BadMessage) as error:

@@ -12,8 +12,6 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-SESSION_PORT = 7779  # the engine's hello is UDP 7778
-PAIRING_PORT = 7780
 UNPROVEN_MAX = 8  # connections at once that have not authenticated
 BACKLOG = 16
 UNSENT = 64 << 10  # octets that the kernel takes beyond what is on its way

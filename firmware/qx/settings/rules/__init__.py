@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from ..field import FieldError
 from ..view import Settings
-from . import network, notification, tables
+from . import network, notification, ports, tables
 
 Rule = Callable[[Settings], Iterator[FieldError]]
 RowRule = Callable[[Settings, Collection[str]], Iterator[FieldError]]
@@ -20,6 +20,7 @@ RowRule = Callable[[Settings, Collection[str]], Iterator[FieldError]]
 GROUP_RULES: tuple[tuple[tuple[str, ...], tuple[Rule, ...]], ...] = (
     (network.GROUPS, network.RULES),
     (notification.GROUPS, notification.RULES),
+    (ports.GROUPS, ports.RULES),
 )
 ROW_RULES: dict[str, tuple[RowRule, ...]] = tables.RULES
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""network: the rules between addresses, gateways, interval and ports (R2, Words). Pure."""
+"""network: the rules between addresses, gateways and the interval (R2, Words). Pure."""
 
 from __future__ import annotations
 
@@ -129,13 +129,5 @@ def _interval(settings: Settings) -> Iterator[FieldError]:
                          "expected seconds from 0.01 to 40.95")  # fmt: skip
 
 
-def _ports(settings: Settings) -> Iterator[FieldError]:
-    port = settings.number("redundancy.backup_gui_port")
-    if port in (80, 443):
-        yield FieldError(
-            "redundancy.backup_gui_port", f"{port}: the Master's own pages; expected another port"
-        )
-
-
 GROUPS = ("redundancy", "network")
-RULES = (_required, _virtual_ips, _services, _subnets, _gateways, _name_servers, _interval, _ports)
+RULES = (_required, _virtual_ips, _services, _subnets, _gateways, _name_servers, _interval)
