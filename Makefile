@@ -17,7 +17,7 @@ LAB_PACKAGES   := iproute2 nftables kamailio sip-tester openssl
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
                   mtools squashfs-tools kmod cpio e2fsprogs openssl qemu-system-arm
 TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev \
-                  swupdate libubootenv-tool u-boot-tools cpio snmp snmpd snmptrapd
+                  swupdate libubootenv-tool u-boot-tools cpio snmp snmpd snmptrapd busybox-static shellcheck
 
 CC       := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
