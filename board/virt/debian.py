@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +121,25 @@ class Debian:
         return done.stdout
 
 
-def main(argv: list[str]) -> int:
-    if len(argv) != 2 or argv[0] != "sysroot":
-        print(str(__doc__).splitlines()[-1], file=sys.stderr)
-        return 2
+def sysroot(target: Path) -> None:
+    """What the executable is compiled against, in a folder of its own. Raises DebianError."""
     packages = table()
-    target = Path(argv[1])
     shutil.rmtree(target, ignore_errors=True)
+    Debian(packages["arch"]).unpack(packages["sysroot"]["packages"], target)
+
+
+def command(usage: str | None, argv: list[str], words: tuple[str, ...], work: Callable[[str], object]) -> int:
+    """Runs a tool of this folder: `words`, then the argument of `work`. The exit code."""
+    if len(argv) != len(words) + 1 or tuple(argv[:-1]) != words:
+        print(str(usage).splitlines()[-1], file=sys.stderr)
+        return 2
     try:
-        Debian(packages["arch"]).unpack(packages["sysroot"]["packages"], target)
+        work(argv[-1])
     except DebianError as error:
-        print(f"debian: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(__doc__, sys.argv[1:], ("sysroot",), lambda folder: sysroot(Path(folder))))

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from . import rootfs
-from .debian import HERE, PROJECT, Debian, DebianError, table
+from .debian import HERE, PROJECT, Debian, DebianError, command, table
 
 COMMON = PROJECT / "board" / "common"
 SITE = "firmware/qx/__init__.py"
@@ -163,17 +163,5 @@ def make(model: str) -> Path:
     return disk
 
 
-def main(argv: list[str]) -> int:
-    if len(argv) != 1:
-        print(str(__doc__).splitlines()[-1], file=sys.stderr)
-        return 2
-    try:
-        print(f"built {make(argv[0])}")
-    except DebianError as error:
-        print(f"image: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command(__doc__, sys.argv[1:], (), lambda model: print(f"built {make(model)}")))
