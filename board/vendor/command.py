@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
+from qx import durable
 from qx.errors import Refusal
 
 from . import issuing
@@ -83,11 +83,7 @@ def _make_signer(name: str, file: Path) -> str:
         raise Refusal(f"{file}: lies in the source tree; expected a place where no repository takes it along")
     private = SigningKey.generate()
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(issuing.signer_text(name, private))
-            out.flush()
-            os.fsync(out.fileno())
+        durable.create(file, issuing.signer_text(name, private).encode())
     except OSError as error:
         raise Refusal(f"{file}: {error.strerror}; expected the name of a new file") from None
     return issuing.signers_toml(name, bytes(private.verify_key))

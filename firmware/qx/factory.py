@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import construct  # pyright: ignore[reportMissingTypeStubs]
 
+from . import durable
 from .errors import NotProvisioned, Refusal
 from .identity import Identity, read_identity, serial_number, to_toml
 from .model import model_named
@@ -143,9 +144,7 @@ def start(paths: Paths, board: Board, block: Factory | Refusal, model: str) -> l
 
         provision(paths.root, model=model, serial=identity.serial, board=board.name)
     elif known != identity and known.serial.startswith(BLANK):
-        fresh = paths.identity.with_suffix(".new")
-        fresh.write_text(to_toml(identity), encoding="utf-8")
-        fresh.replace(paths.identity)
+        durable.replace(paths.identity, to_toml(identity).encode(), 0o644)
     elif known != identity:
         told.append(
             f"serial: the data are those of {known.serial}, the hardware is {identity.serial}; "

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import board as boards
+from . import durable
 from . import identity as identities
 from .board import LAB, UNIT, Board, interface_name
 from .errors import Refusal
@@ -42,9 +43,9 @@ def provision(
             folder.mkdir(parents=True, exist_ok=True)
         paths.run_qx.chmod(0o700)
         if brought is None:
-            _write(paths.board_toml, boards.to_toml(chosen))
+            durable.replace(paths.board_toml, boards.to_toml(chosen).encode(), 0o644)
         stage(paths, identity).rename(paths.data_qx)
-        _flush(paths.data_qx.parent)
+        durable.flush(paths.data_qx.parent)
     return identity
 
 
@@ -54,8 +55,7 @@ def stage(paths: Paths, identity: Identity) -> Path:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(mode=0o700)
     Store.create(staging / paths.settings_db.name)
-    _write(staging / paths.identity.name, identities.to_toml(identity))
-    _flush(staging)
+    durable.replace(staging / paths.identity.name, identities.to_toml(identity).encode(), 0o644)
     return staging
 
 
@@ -99,30 +99,11 @@ def _refuse_data(paths: Paths) -> None:
 @contextmanager
 def _alone(root: Path) -> Generator[None]:
     """One factory step at a time on a root."""
-    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    handle = os.open(root, durable.FOLDER)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
         raise Refusal(f"{root}: another `qx provision` is at work here") from None
-    finally:
-        os.close(handle)
-
-
-def _write(file: Path, text: str) -> None:
-    """Replaces the file by one with this text: whole or not at all, and durable."""
-    fresh = file.with_name(file.name + ".new")
-    with fresh.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
-    _flush(file.parent)
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

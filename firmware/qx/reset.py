@@ -9,14 +9,12 @@ stays until a fresh data/qx is in its place.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from . import durable
 from .errors import Refusal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .paths import Paths
 
 EVENT = ("info", "Factory reset done", "this unit is as it left the factory", "System")
@@ -25,10 +23,7 @@ EVENT = ("info", "Factory reset done", "this unit is as it left the factory", "S
 def wish(paths: Paths) -> None:
     """Makes the wish durable. Waits for flash. Raises Refusal where flash refuses."""
     try:
-        handle = os.open(paths.reset, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.fsync(handle)
-        os.close(handle)
-        _flush(paths.reset.parent)
+        durable.replace(paths.reset, b"")
     except OSError as error:
         raise Refusal(f"{paths.reset}: {error.strerror}; expected a flash that can be written") from None
 
@@ -57,16 +52,8 @@ def carry_out(paths: Paths) -> bool:
         shutil.rmtree(old, ignore_errors=True)
         data.rename(old)
     fresh.rename(data)
-    _flush(data.parent)
+    durable.flush(data.parent)
     shutil.rmtree(old, ignore_errors=True)
     paths.reset.unlink()
-    _flush(data.parent)
+    durable.flush(data.parent)
     return True
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

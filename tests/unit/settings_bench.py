@@ -39,10 +39,10 @@ def two(folder: Path) -> Iterator[tuple[Store, Store]]:
 
 def cut(store: Store) -> None:
     """The power goes: nothing is finished. The lock is let go, as the kernel does."""
-    keeper = store._keeper
-    with keeper._lock:
-        keeper._due, keeper._closing = False, True
-        keeper._lock.notify_all()
+    writer = store._keeper._gathering
+    with writer._lock:
+        writer._due, writer._closing = False, True
+        writer._lock.notify_all()
     store._db.close()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who knows whom among the modules of firmware/qx: no circles, and arrows that point down (docs/architecture.md).
+"""Who knows whom among the modules of firmware/qx: no circles, arrows that point down (docs/architecture.md).
 
 Read from the sources, so that imports for types and imports inside of functions count as well.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 
-# From the top. A module stands in the first layer that names it or its folder; each knows its own and lower ones.
+# From the top. A module stands in the first layer that names it or its folder; each knows its own and lower.
 LAYERS = (
     "cli",
     "console web",
@@ -27,11 +27,11 @@ LAYERS = (
     "trust",
     "factory provision reset",
     "settings",
-    "board child children errors identity model packing paths watchdog",
+    "board child children durable errors gathering identity model packing paths ports watchdog",
     "panel",
 )
-# What a process of its own asks of the daemon goes through the socket's client; the two units of a pair are known
-# by the types of pair.py, and by what role.py calls a role.
+# What a process of its own asks of the daemon goes through the socket's client; the two units of a pair are
+# known by the types of pair.py, and by what role.py calls a role.
 BELOW = {
     "control.client": "errors",
     "control.protocol": "errors",
@@ -108,7 +108,7 @@ def test_a_circle_is_named() -> None:
 
 
 def test_imports_point_down() -> None:
-    """Nothing imports a face, `panel` nothing of ours; a file in a folder of no layer is a question to answer."""
+    """Nothing imports a face, `panel` nothing of ours; a folder of no layer is a question."""
     assert not upward(imports(FIRMWARE))
     assert upward({"qx.settings.store": {"qx.web.site"}}) == ["qx.settings.store imports qx.web.site"]
     assert upward({"qx.panel.lamps": {"qx.errors"}})

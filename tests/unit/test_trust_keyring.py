@@ -30,6 +30,7 @@ from trust_bench import (
     traces,
 )
 
+from qx import durable
 from qx.errors import Refusal
 from qx.paths import Paths
 from qx.trust import bond, files, refused
@@ -279,7 +280,7 @@ def test_a_full_flash_or_a_failed_flush_is_a_refusal(paths: Paths, monkeypatch: 
             broken = Recorder()
             setattr(broken, name, fail)
             with monkeypatch.context() as patched:
-                patched.setattr(files, "os", broken)
+                patched.setattr(durable, "os", broken)
                 with pytest.raises(Refusal, match=f"keys: not stored: {os.strerror(number)}"):
                     ring.install(issued()[0], TODAY)
             assert contents_of(paths) == before

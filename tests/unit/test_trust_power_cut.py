@@ -10,8 +10,8 @@ import pytest
 from crash_states import Recorder, states
 from trust_bench import TODAY, A, B, C, contents_of, issued, new_paths, opened
 
+from qx import durable
 from qx.paths import Paths
-from qx.trust import files
 from qx.trust.keyring import Keyring
 from qx.trust.pairing import Pin
 
@@ -28,7 +28,7 @@ def replay(
     done in that state's record?, the keyring)."""
     before, recorder = contents_of(paths), Recorder()
     with monkeypatch.context() as patched:
-        patched.setattr(files, "os", recorder)
+        patched.setattr(durable, "os", recorder)
         with opened(paths) as ring:
             work(ring)
     for number, (count, left) in enumerate(states(before, recorder.record)):

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import durable
+from ..gathering import Gathering
 from ..packing import pack, unpack_all
 
 if TYPE_CHECKING:
@@ -31,15 +33,13 @@ class Journal:
     seconds for which records gather."""
 
     def __init__(self, file: Path, gather: float, whole: Callable[[], list[Record]]) -> None:
-        self._file, self._gather, self._whole = file, gather, whole
-        self._lock = threading.Condition()
+        self._file, self._whole = file, whole
+        self._gathering = Gathering("events", self._work, gather, RETRY)
+        self._lock = threading.Lock()
         self._pending: list[Record] = []
         self._anew = False  # too much waits: the whole file is to be written
         self._good = 0  # octets that are whole records
         self._least = 0  # of the file when it was last written whole
-        self._writer: threading.Thread | None = None
-        self._writing = False
-        self._closing = False
         self.trouble = ""  # why the last write failed; empty when it did not
 
     def read(self) -> list[Record]:
@@ -58,56 +58,34 @@ class Journal:
                 self._pending.append(record)
             else:
                 self._anew = True
-            if self._writer is None and not self._closing:
-                self._writer = threading.Thread(target=self._run, name="events", daemon=True)
-                self._writer.start()
-            self._lock.notify_all()
+        self._gathering.ask()
 
     def settled(self, seconds: float) -> bool:
         """Waits until all is on flash; for a worker thread."""
-        with self._lock:
-            return self._lock.wait_for(
-                lambda: not (self._pending or self._anew or self._writing), timeout=seconds
-            )
+        return self._gathering.settled(seconds)
 
     def close(self) -> None:
         """Writes what has gathered and ends the writer. Waits for flash; call it from a worker thread."""
-        with self._lock:
-            self._closing = True
-            self._lock.notify_all()
-        if self._writer:
-            self._writer.join()
-            self._writer = None
+        self._gathering.close()
 
     # --- the writer's thread ------------------------------------------------------------------------
-    def _run(self) -> None:
-        while True:
+    def _work(self) -> bool:
+        with self._lock:
+            batch, self._pending = self._pending, []
+            anew, self._anew = self._anew, False
+        try:
+            if anew or self._good > max(GROWN, 2 * self._least):
+                self._write_whole()
+            else:
+                self._append(batch)
+            self.trouble = ""
+        except OSError as error:
+            self.trouble = f"{self._file}: {error.strerror}"
             with self._lock:
-                self._lock.wait_for(lambda: self._pending or self._anew or self._closing)
-                self._lock.wait_for(lambda: self._closing, timeout=self._gather)
-                batch, self._pending = self._pending, []
-                anew, self._anew = self._anew, False
-                last, self._writing = self._closing, True
-            try:
-                if anew or self._good > max(GROWN, 2 * self._least):
-                    self._write_whole()
-                else:
-                    self._append(batch)
-                self.trouble = ""
-            except OSError as error:
-                self.trouble = f"{self._file}: {error.strerror}"
-                with self._lock:
-                    self._pending = batch + self._pending
-                    self._anew |= anew or len(self._pending) > PENDING_MAX
-                    del self._pending[PENDING_MAX:]
-                    if not last:
-                        last = self._lock.wait_for(lambda: self._closing, timeout=RETRY)
-            finally:
-                with self._lock:
-                    self._writing = False
-                    self._lock.notify_all()
-            if last:
-                return
+                self._pending = batch + self._pending
+                self._anew |= anew or len(self._pending) > PENDING_MAX
+                del self._pending[PENDING_MAX:]
+        return not self.trouble
 
     def _append(self, batch: list[Record]) -> None:
         """Behind what is good, so neither a torn tail nor a write that failed half way stays."""
@@ -117,9 +95,7 @@ class Journal:
         handle = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(handle, self._good)
-            written = 0
-            while written < len(octets):
-                written += os.pwrite(handle, octets[written:], self._good + written)
+            durable.write_at(handle, octets, self._good)
             os.fdatasync(handle)
         finally:
             os.close(handle)
@@ -127,19 +103,5 @@ class Journal:
 
     def _write_whole(self) -> None:
         octets = b"".join(pack(record) for record in self._whole())
-        fresh = self._file.with_name(self._file.name + ".new")
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            written = 0
-            while written < len(octets):
-                written += os.write(handle, octets[written:])
-            os.fdatasync(handle)
-        finally:
-            os.close(handle)
-        fresh.replace(self._file)
-        folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.replace(self._file, octets)
         self._good = self._least = len(octets)

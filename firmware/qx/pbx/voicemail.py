@@ -9,13 +9,13 @@ all, and is on flash when it is said to be taken.
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
+from .. import durable
 from ..errors import Refusal
 from ..paths import Paths
 
@@ -38,19 +38,14 @@ def deposit(paths: Paths, serial: str, box: str, caller: str, message: BinaryIO)
     try:
         with fresh.open("xb") as out:
             _copy(message, out)
-            out.flush()
-            os.fsync(out.fileno())
+        durable.flush(fresh)
         with fresh.open("rb") as found:
             check(found.read(CHUNK), fresh.stat().st_size)
         fresh.rename(file)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    durable.flush(folder)
     return file
 
 

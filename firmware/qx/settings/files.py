@@ -7,9 +7,9 @@ torn or zero, and a name that was moved without a flush of its folder may be bac
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
+
+from .. import durable
 
 
 class Files:
@@ -17,20 +17,11 @@ class Files:
 
     def write(self, file: Path, octets: bytes) -> None:
         """Makes or replaces a file with this content, mode 0600, and does not flush it."""
-        with suppress(FileNotFoundError):
-            file.unlink()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(file, flags, 0o600)
-        try:
-            left = memoryview(octets)
-            while left:
-                left = left[os.write(handle, left) :]
-        finally:
-            os.close(handle)
+        durable.write(file, octets, flushed=False)
 
     def flush(self, file: Path) -> None:
         """Makes the content of a file durable. A flush that failed is never tried again."""
-        self._flush(file, os.O_RDWR)
+        durable.flush(file)
 
     def rename(self, file: Path, to: Path) -> None:
         """Moves a name, in place of another; durable with `flush_folder`."""
@@ -38,18 +29,11 @@ class Files:
 
     def remove(self, file: Path) -> None:
         """Takes a name away; nothing where there is none."""
-        with suppress(FileNotFoundError):
-            file.unlink()
+        durable.remove(file)
 
     def flush_folder(self, folder: Path) -> None:
-        self._flush(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-    def _flush(self, path: Path, flags: int) -> None:
-        handle = os.open(path, flags | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        """Makes the names in it durable."""
+        durable.flush(folder)
 
 
 FILES = Files()

@@ -7,9 +7,9 @@ that is there stays, `trouble` says why, and the next one is tried anew, from th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
+from ..gathering import Gathering
 from .generations import Generations
 from .snapshot import Snapshot
 
@@ -24,46 +24,21 @@ class Keeper:
     ) -> None:
         self._generations = generations
         self._picture = picture
-        self._delay = delay
-        self._lock = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._due = False
-        self._closing = False
+        self._gathering = Gathering("snapshots", self._write, delay)
         self.trouble = ""
 
     def changed(self) -> None:
         """There is something new to be kept. Never waits for flash."""
-        with self._lock:
-            if self._due:
-                return  # the thread knows: waking it would cost each commit a turn at the interpreter's lock
-            self._due = True
-            if self._thread is None and not self._closing:
-                self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
-                self._thread.start()
-            self._lock.notify_all()
+        self._gathering.ask()
 
     def close(self) -> None:
         """Writes what is left and ends the thread. Waits for flash."""
-        with self._lock:
-            self._closing = True
-            self._lock.notify_all()
-        if self._thread:
-            self._thread.join()
+        self._gathering.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._lock:
-                self._lock.wait_for(lambda: self._due or self._closing)
-                self._lock.wait_for(lambda: self._closing, timeout=self._delay)
-                due, self._due, last = self._due, False, self._closing
-            if due:
-                self._write()
-            if last:
-                return
-
-    def _write(self) -> None:
+    def _write(self) -> bool:
         try:
             self._generations.write(self._picture())
             self.trouble = ""
         except OSError as error:
             self.trouble = f"snapshot of the settings: {error.strerror}"
+        return not self.trouble

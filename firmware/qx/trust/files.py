@@ -2,20 +2,18 @@
 """files: small files that must never be half there: replaced whole, durable when the call returns, mode 0600.
 
 A sealed file is a header (magic, version, length, SHA-256: `headers.SEALED`) and a msgpack body, so that
-damage is seen and never taken for an empty file. Touches the folder it is given. Every operation on flash
-goes through the few `os` calls of `replace()`, whose every prefix a test replays.
+damage is seen and never taken for an empty file. Touches the folder it is given, through `durable` alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import suppress
 from hmac import compare_digest
 from pathlib import Path
 from struct import Struct
 from typing import Any
 
+from .. import durable
 from ..errors import Refusal
 from ..packing import NotPacked, pack, unpack
 
@@ -68,43 +66,8 @@ def read_sealed(file: Path, magic: bytes) -> Any:
 
 
 def replace(file: Path, octets: bytes) -> None:
-    """Makes `octets` the file's content: durable, or as it was. Raises Refusal when flash refuses.
-
-    The content is flushed before the name is moved, the folder after it. A flush that failed is not tried
-    again: the kernel reports such an error once, and the fresh file is given up whole.
-    """
-    fresh = file.with_name(file.name + ".new")
+    """Makes `octets` the file's content: durable, or as it was. Raises Refusal when flash refuses."""
     try:
-        if not file.parent.is_dir():
-            make_folder(file.parent)
-        with suppress(FileNotFoundError):
-            os.unlink(fresh)  # noqa: PTH108 - one kind of call for the replay
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            left = memoryview(octets)
-            while left:
-                left = left[os.write(handle, left) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.rename(fresh, file)  # noqa: PTH104
-        flush_folder(file.parent)
+        durable.replace(file, octets)
     except OSError as error:
-        with suppress(OSError):
-            os.unlink(fresh)  # noqa: PTH108
         raise Refusal(f"{file}: not stored: {error.strerror}") from None
-
-
-def make_folder(folder: Path) -> None:
-    """Makes sure that the folder is there and lasts, even if somebody else made it and did not flush."""
-    with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)  # noqa: PTH102
-    flush_folder(folder.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import durable
 from ..errors import Refusal
 from . import files
 from .files import Damaged
@@ -69,8 +70,8 @@ def locked(folder: Path, wait: float) -> int:
     """Takes the folder for writing, until the handle that this returns is closed. Raises KeyringBusy when
     another process has it for longer than `wait` seconds."""
     try:
-        files.make_folder(folder)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        durable.make_folder(folder)
+        handle = os.open(folder, durable.FOLDER)
     except OSError as error:
         raise Refusal(f"{folder}: {error.strerror}; expected a folder of a unit") from None
     until = time.monotonic() + wait

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .. import durable
 from ..errors import Refusal
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class EnvironmentFile:
         handle = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
         try:
             for part in (bytes(SECTOR), octets):
-                _write_all(handle, part, at)
+                durable.write_at(handle, part, at)
                 os.fsync(handle)
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
@@ -132,18 +133,7 @@ class EnvironmentFile:
             return source.read(2 * SIZE)
 
 
-def _write_all(handle: int, octets: bytes, at: int) -> None:
-    written = 0
-    while written < len(octets):
-        written += os.pwrite(handle, octets[written:], at + written)
-
-
 def create(file: Path, slot: str = "A") -> None:
     """Both copies anew: the factory's step, and the lab's."""
     octets = build({"slot": slot}, 1) + build({"slot": slot}, 0)
-    fresh = file.with_name(file.name + ".new")
-    with fresh.open("wb") as out:
-        out.write(octets)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
+    durable.replace(file, octets)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from .. import durable
 from ..errors import Refusal
 from ..packing import NotPacked, pack, unpack
 from ..trust import files
@@ -165,5 +166,5 @@ def remove(paths: Paths) -> bool:
     """Was there one?"""
     there = paths.language_pack.exists()
     paths.language_pack.unlink(missing_ok=True)
-    files.flush_folder(paths.language_pack.parent)
+    durable.flush(paths.language_pack.parent)
     return there

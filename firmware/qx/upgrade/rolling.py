@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__ as FIRMWARE
+from .. import durable
 from ..errors import Refusal
 from ..redundancy.role import Role
 from .asked import CHUNK, FILE, Asked
-from .slots import replace
 
 if TYPE_CHECKING:
     from ..redundancy.pair import Own
@@ -210,7 +210,7 @@ class Rolling:
 
     async def _keep(self, half: int, run: str) -> None:
         octets = json.dumps({"half": half, "did": self._did, "run": run}).encode()
-        await asyncio.to_thread(replace, self._unit.paths.upgrade / NOTE, octets)
+        await asyncio.to_thread(durable.replace, self._unit.paths.upgrade / NOTE, octets)
 
     async def _forget(self) -> None:
         await asyncio.to_thread((self._unit.paths.upgrade / NOTE).unlink, True)

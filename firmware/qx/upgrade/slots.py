@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import durable
 from ..errors import Refusal
 from .environment import BadEnvironment, Environment, EnvironmentFile
 from .image import CHUNK, Image, Part
@@ -72,7 +73,7 @@ class Slots:
     def note(self, slot: str, known: Known) -> None:
         """Durable when it returns."""
         text = json.dumps({"state": known.state, "version": known.version}) + "\n"
-        replace(self._notes / f"slot-{slot.lower()}.json", text.encode())
+        durable.replace(self._notes / f"slot-{slot.lower()}.json", text.encode())
 
     # --- writing --------------------------------------------------------------------------------------
     def room_for(self, image: Image) -> None:
@@ -123,22 +124,6 @@ class Slots:
     def go_back(self) -> None:
         """The other slot starts from now on; the next start tells that this one failed."""
         self.environment.write({"slot": self.idle, "tries": None, "failed": self.running})
-
-
-def replace(file: Path, octets: bytes) -> None:
-    """The file with this content: whole or not at all, and durable."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = file.with_name(file.name + ".new")
-    with fresh.open("wb") as out:
-        out.write(octets)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
-    handle = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def open_slots(paths: Paths, board: Board) -> Slots | None:

@@ -12,11 +12,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .. import durable
 from ..packing import NotPacked, unpack
 from ..settings.tables import SCHEMA_VERSION
 from . import environment
 from .environment import BadEnvironment, EnvironmentFile
-from .slots import PARTS, SLOTS, Slots, open_slots, other, replace
+from .slots import PARTS, SLOTS, Slots, open_slots, other
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,12 +134,10 @@ def _copy(database: Path, kept: Path) -> None:
     finally:
         copy.close()
         source.close()
-    replace(kept, fresh.read_bytes())
-    kept.chmod(0o600)
+    durable.replace(kept, fresh.read_bytes())
 
 
 def _copy_back(kept: Path, database: Path) -> None:
     """The newer release's log goes first: it must never be applied to the older file."""
     database.with_name(database.name + "-wal").unlink(missing_ok=True)
-    replace(database, kept.read_bytes())
-    database.chmod(0o600)
+    durable.replace(database, kept.read_bytes())

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__ as FIRMWARE
-from .. import child
+from .. import child, durable
 from ..errors import Refusal
 from ..packing import NotPacked, pack, unpack
 from .hardware import times
 from .rolling import Rolling
-from .slots import Slots, replace
+from .slots import Slots
 from .start import forget_copy
 from .trial import Trial, ailment, baseline
 from .version import FLOOR
@@ -118,7 +118,7 @@ class Upgrade:
 
         def write() -> Environment | None:
             slots.activate()
-            replace(self._unit.paths.upgrade / "before", before)
+            durable.replace(self._unit.paths.upgrade / "before", before)
             return slots.read()
 
         self._environment = await _in_thread(write)
@@ -189,7 +189,7 @@ class Upgrade:
         """The other slot starts again, and tells why."""
 
         def write() -> None:
-            replace(self._unit.paths.upgrade / "why", f"version {FIRMWARE}: {why}".encode())
+            durable.replace(self._unit.paths.upgrade / "why", f"version {FIRMWARE}: {why}".encode())
             slots.go_back()
 
         log.error("this firmware did not become healthy: %s", why)

@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import durable
 from ..errors import Refusal
 from ..trust import files
 
@@ -42,7 +43,7 @@ def _context(file: Path) -> ssl.SSLContext:
 
 
 def _make(file: Path, serial: str) -> None:
-    files.make_folder(file.parent)
+    durable.make_folder(file.parent)
     name = "".join(c for c in serial if c.isalnum() or c in "+-")
     argv = [
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -62,7 +63,7 @@ def replaced(folder: Path, octets: bytes) -> None:
     """The owner's key and certificate in place of what there is, if they fit. Raises Refusal."""
     if not 0 < len(octets) <= PEM_MAX:
         raise Refusal(f"file: {len(octets)} octets; expected a PEM file of at most {PEM_MAX}")
-    files.make_folder(folder)
+    durable.make_folder(folder)
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".pem") as fresh:  # 0600
         fresh.write(octets)
         fresh.flush()
