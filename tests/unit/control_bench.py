@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qx.board import Board, read_board
+from qx.control import client
 from qx.control.server import Server
 from qx.errors import Refusal
 from qx.events.log import EventLog
@@ -125,6 +126,10 @@ class Bench:
         self._thread.start()
         self.run(self.server.start())
         return self
+
+    def ask(self, operation: str, **arguments: Any) -> Any:
+        """As a face asks, over the socket."""
+        return client.call(self.unit.paths, operation, arguments, 30)
 
     def run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)

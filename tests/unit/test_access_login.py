@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from control_bench import STATUS, Bench, new_root
+from control_bench import STATUS, Bench
 
 from qx.control import access_operations, client
 from qx.errors import Refusal
@@ -21,12 +19,6 @@ from qx.trust.password import Password, matches
 
 FACTORY = STATUS["serial"]
 GOOD = "correct horse"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(new_root(tmp_path / "a")) as served:
-        yield served
 
 
 def login(bench: Bench, user: str, password: str, where: str = "10.0.0.9") -> dict[str, Any]:

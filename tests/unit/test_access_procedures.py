@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from control_bench import STATUS, Bench, new_root
+from control_bench import STATUS, Bench
 from test_cli import run
 
-from qx.control import client
 from qx.errors import Refusal
 from qx.trust import presence
 
@@ -20,19 +17,9 @@ SERIAL = STATUS["serial"]
 WHO = {"who": "command line"}
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(new_root(tmp_path / "a")) as served:
-        yield served
-
-
-def ask(bench: Bench, operation: str, **arguments: Any) -> Any:
-    return client.call(bench.unit.paths, operation, arguments, 30)
-
-
 def refused(bench: Bench, operation: str, **arguments: Any) -> Refusal:
     with pytest.raises(Refusal) as error:
-        ask(bench, operation, **arguments)
+        bench.ask(operation, **arguments)
     return error.value
 
 
@@ -50,26 +37,26 @@ def test_the_button_counts_for_two_minutes() -> None:
 def test_password_reset_wants_the_button(bench: Bench) -> None:
     """R30: physical presence. Afterwards the serial number lets in, and nothing else of the users changed."""
     for user in ("admin", "bob"):
-        ask(bench, "password_set", user=user, new="correct horse", change=False)
-    ask(bench, "set", changes={"users.admin.enabled": "false"})
+        bench.ask("password_set", user=user, new="correct horse", change=False)
+    bench.ask("set", changes={"users.admin.enabled": "false"})
     assert refused(bench, "password-reset", presence=True).reason == "presence"
     assert "the button" in str(refused(bench, "password-reset"))
     assert "the button" in str(refused(bench, "password-reset", who="console"))
-    assert ask(bench, "presence") == {"seconds": 0.0}
+    assert bench.ask("presence") == {"seconds": 0.0}
     presence.press(bench.unit.paths)
-    assert 100 < ask(bench, "presence")["seconds"] <= presence.LASTS
-    ask(bench, "password-reset", presence=True)
-    assert ask(bench, "login", user="admin", password=SERIAL, **{"from": "console"})["must_change"]
-    assert not ask(bench, "login", user="bob", password="correct horse", **{"from": "a"})["must_change"]
+    assert 100 < bench.ask("presence")["seconds"] <= presence.LASTS
+    bench.ask("password-reset", presence=True)
+    assert bench.ask("login", user="admin", password=SERIAL, **{"from": "console"})["must_change"]
+    assert not bench.ask("login", user="bob", password="correct horse", **{"from": "a"})["must_change"]
     assert [event.name for event in bench.unit.events.recent()] == ["Password reset"]
-    ask(bench, "password-reset", **WHO)  # once more: nothing to be done
+    bench.ask("password-reset", **WHO)  # once more: nothing to be done
 
 
 def test_factory_reset_wants_the_serial_number_and_somebody_who_may(bench: Bench) -> None:
     """Bad input: nothing is wished where anything is missing."""
     paths = bench.unit.paths
-    ask(bench, "password_set", user="bob", new="correct horse", change=False)
-    ask(bench, "set", changes={"users.bob.role": "operator"})
+    bench.ask("password_set", user="bob", new="correct horse", change=False)
+    bench.ask("set", changes={"users.bob.role": "operator"})
     admin = {"user": "admin", "password": SERIAL, "from": "a"}
     cases: list[tuple[dict[str, Any], str]] = [
         ({}, "serial: expected QX200-000001"),
@@ -85,7 +72,7 @@ def test_factory_reset_wants_the_serial_number_and_somebody_who_may(bench: Bench
         assert said in str(refused(bench, "factory-reset", **arguments))
         assert not paths.reset.exists()
     assert bench.unit.rebooted == []
-    assert ask(bench, "factory-reset", serial=SERIAL, **admin) == "This device restarts."
+    assert bench.ask("factory-reset", serial=SERIAL, **admin) == "This device restarts."
     assert paths.reset.exists()
     assert bench.unit.rebooted == [("", "factory reset")]
 
@@ -97,7 +84,7 @@ def test_a_factory_reset_that_is_not_decided_is_not_wished(bench: Bench) -> None
     assert error.reason == "ask"
     assert "expected swap" in str(error)
     assert not bench.unit.paths.reset.exists()
-    ask(bench, "factory-reset", serial=SERIAL, how="swap", **WHO)
+    bench.ask("factory-reset", serial=SERIAL, how="swap", **WHO)
     assert bench.unit.rebooted == [("swap", "factory reset")]
 
 
@@ -139,5 +126,5 @@ def test_the_command_reads_a_new_password_from_stdin(bench: Bench) -> None:
     assert "expected 8 to 256" in given("short\n").stderr
     began = time.monotonic()
     assert given("correct horse\n").stdout == "admin: password changed; durable: this\n"
-    assert not ask(bench, "login", user="admin", password="correct horse", **{"from": "a"})["must_change"]
+    assert not bench.ask("login", user="admin", password="correct horse", **{"from": "a"})["must_change"]
     print(f"{time.monotonic() - began:.1f} s")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +34,9 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(new_root(tmp_path / "a")) as served:
-        client.call(served.unit.paths, "password_set", {"user": "admin", "new": GOOD, "change": False}, 30)
-        yield served
+def bench(bench: Bench) -> Bench:
+    bench.ask("password_set", user="admin", new=GOOD, change=False)
+    return bench
 
 
 def terminal(bench: Bench, **how: Any) -> Terminal:

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from control_bench import Bench, new_root
+from control_bench import Bench
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 from test_cli import run
 
 from language_packs import DEVELOPMENT, PACK, body, catalogue, signed
-from qx.control import client
 from qx.errors import Refusal
 from qx.trust.signers import DEVELOPMENT_ID, Signers
 from qx.upgrade import headers, language
@@ -97,52 +94,42 @@ def test_no_flipped_bit_is_taken(bit: int) -> None:
     refused(bytes(octets))
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with Bench(new_root(tmp_path / "a")) as served:
-        yield served
-
-
-def ask(bench: Bench, operation: str, **arguments: Any) -> Any:
-    return client.call(bench.unit.paths, operation, arguments, 30)
-
-
 def test_it_replaces_the_one_before_and_can_be_removed(bench: Bench) -> None:
     """R39, R29: pages speak the installed one; the other unit is told."""
-    assert ask(bench, "langpack") == {"installed": None, "trouble": None, "in_use": False}
-    assert ask(bench, "langpack_install", pack=PACK)["installed"]["name"] == "Deutsch"
+    assert bench.ask("langpack") == {"installed": None, "trouble": None, "in_use": False}
+    assert bench.ask("langpack_install", pack=PACK)["installed"]["name"] == "Deutsch"
     french = signed(body(language="fr", name="Français", version="3"))
-    told = ask(bench, "langpack_install", pack=french)
+    told = bench.ask("langpack_install", pack=french)
     assert (told["installed"]["language"], told["in_use"]) == ("fr", True)
-    assert ask(bench, "langpack_catalogue")["catalogue"] == body()["catalogue"]
+    assert bench.ask("langpack_catalogue")["catalogue"] == body()["catalogue"]
     with pytest.raises(Refusal, match="damaged or forged"):
-        ask(bench, "langpack_install", pack=PACK[:-1] + b"x")
-    assert ask(bench, "langpack")["installed"]["language"] == "fr"  # as it was
-    assert not ask(bench, "langpack_remove")["installed"]
+        bench.ask("langpack_install", pack=PACK[:-1] + b"x")
+    assert bench.ask("langpack")["installed"]["language"] == "fr"  # as it was
+    assert not bench.ask("langpack_remove")["installed"]
     with pytest.raises(Refusal, match="none is installed"):
-        ask(bench, "langpack_remove")
-    assert ask(bench, "langpack_catalogue") == {"language": None, "catalogue": None}
+        bench.ask("langpack_remove")
+    assert bench.ask("langpack_catalogue") == {"language": None, "catalogue": None}
     assert bench.unit.spoken == ["Deutsch 1.2", "Français 3", ""]
 
 
 def test_a_language_that_was_set_is_spoken_rather(bench: Bench) -> None:
-    ask(bench, "langpack_install", pack=PACK)
+    bench.ask("langpack_install", pack=PACK)
     for value, in_use in (("en", False), ("de", True), ("fr", False)):
-        ask(bench, "set", changes={"language.pages": value})
-        assert ask(bench, "langpack")["in_use"] is in_use
-        assert (ask(bench, "langpack_catalogue")["language"] == "de") is in_use
+        bench.ask("set", changes={"language.pages": value})
+        assert bench.ask("langpack")["in_use"] is in_use
+        assert (bench.ask("langpack_catalogue")["language"] == "de") is in_use
 
 
 def test_a_damaged_one_is_told_and_english_is_spoken(bench: Bench) -> None:
     """R39: flash that lost a bit."""
-    ask(bench, "langpack_install", pack=PACK)
+    bench.ask("langpack_install", pack=PACK)
     file = bench.unit.paths.language_pack
     file.write_bytes(PACK[:100] + b"?" + PACK[101:])
-    told = ask(bench, "langpack")
+    told = bench.ask("langpack")
     assert told["installed"] is None
     assert "damaged or forged" in told["trouble"]
-    assert ask(bench, "langpack_catalogue")["catalogue"] is None
-    assert ask(bench, "langpack_install", pack=PACK)["trouble"] is None
+    assert bench.ask("langpack_catalogue")["catalogue"] is None
+    assert bench.ask("langpack_install", pack=PACK)["trouble"] is None
 
 
 def test_the_vendors_tool_and_the_command(bench: Bench, tmp_path: Path) -> None:

@@ -6,15 +6,16 @@ A passphrase comes from a file or from standard input, never as an argument, whe
 
 from __future__ import annotations
 
-import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+from .. import durable
 from ..control import client
 from ..errors import Refusal, WrongUsage
 from ..identity import read_identity
-from . import output
+from . import given, output
 from .arguments import Arguments, read
 from .either import FORCE, SET_WAIT, by, commit, either
 
@@ -57,7 +58,7 @@ def run_restore(argv: list[str]) -> int:
     arguments = read(argv, {**OPTIONS, **FORCE}, count=(1, 1))
     name = arguments.positional[0]
     passphrase = passphrase_of(arguments, taken=name == "-")
-    octets = _read(name, "a configuration backup")
+    octets = given.octets(name, FILE_MAX, "a configuration backup")
     answer: dict[str, Any] = either(
         arguments.paths,
         lambda: client.call(
@@ -98,33 +99,15 @@ def passphrase_of(arguments: Arguments, taken: bool) -> str:
         return ""
     if name == "-" and taken:
         raise WrongUsage("--passphrase-file: standard input is the backup; expected a file")
-    octets = _read(name, "a passphrase on its first line")
+    octets = given.octets(name, FILE_MAX, "a passphrase on its first line")
     passphrase = octets.decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
     if not passphrase:
         raise Refusal(f"{name}: empty; expected a passphrase on its first line")
     return passphrase
 
 
-def _read(name: str, what: str) -> bytes:
-    try:
-        if name == "-":
-            octets = sys.stdin.buffer.read(FILE_MAX + 1)
-        else:
-            with open(name, "rb") as source:  # noqa: PTH123 - as typed
-                octets = source.read(FILE_MAX + 1)
-    except OSError as error:
-        raise Refusal(f"{name}: {error.strerror}; expected {what}") from None
-    if len(octets) > FILE_MAX:
-        raise Refusal(f"{name}: more than {FILE_MAX} octets; expected {what}")
-    return octets
-
-
 def _write(name: str, octets: bytes) -> None:
     try:
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        durable.create(Path(name), octets)
     except OSError as error:
         raise Refusal(f"{name}: {error.strerror}; expected the name of a new file") from None
-    with os.fdopen(handle, "wb") as out:
-        out.write(octets)
-        out.flush()
-        os.fsync(out.fileno())

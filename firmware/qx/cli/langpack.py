@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from ..control import client
-from ..errors import Refusal, WrongUsage
-from . import output
+from ..errors import WrongUsage
+from . import given, output
 from .arguments import read
 from .either import SET_WAIT
 
@@ -20,7 +19,7 @@ def run(argv: list[str]) -> int:
     word, *rest = arguments.positional or ["show"]
     if (word, len(rest)) not in (("show", 0), ("install", 1), ("remove", 0)):
         raise WrongUsage("expected install FILE, remove, or nothing")
-    values = {"pack": _read(rest[0])} if rest else {}
+    values = {"pack": given.octets(rest[0], FILE_MAX, "a language pack")} if rest else {}
     operation = "langpack" if word == "show" else f"langpack_{word}"
     found: dict[str, Any] = client.call(arguments.paths, operation, values, SET_WAIT)
     output.json(found) if arguments.json else output.text(_text(found))
@@ -34,17 +33,3 @@ def _text(found: dict[str, Any]) -> str:
     used = "" if found["in_use"] else "; not in use: language.pages names another language"
     first, last = pack["firmware"]
     return f"{pack['name']} {pack['version']} ({pack['language']}), for firmware {first} to {last}{used}"
-
-
-def _read(name: str) -> bytes:
-    try:
-        if name == "-":
-            octets = sys.stdin.buffer.read(FILE_MAX + 1)
-        else:
-            with open(name, "rb") as source:  # noqa: PTH123 - as typed
-                octets = source.read(FILE_MAX + 1)
-    except OSError as error:
-        raise Refusal(f"{name}: {error.strerror}; expected a language pack") from None
-    if len(octets) > FILE_MAX:
-        raise Refusal(f"{name}: more than {FILE_MAX} octets; expected a language pack")
-    return octets

@@ -8,13 +8,12 @@ it stands in the shell's history and in the list of processes, which is for thos
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
 from ..control import client
 from ..errors import NoDaemon, Refusal, WrongUsage
-from . import output
+from . import given, output
 from .arguments import Arguments, read
 from .reboot import HOWS, asking
 
@@ -137,16 +136,6 @@ def _key(words: list[str]) -> str:
     """The text of the key that the arguments mean; white space may have parted it. Its characters are in no
     message."""
     argument = " ".join(words)
-    if argument == "-":
-        octets = sys.stdin.buffer.read(KEY_MAX + 1)
-    elif argument.startswith("@"):
-        try:
-            with open(argument[1:], "rb") as source:  # noqa: PTH123 - pathlib is dear to import
-                octets = source.read(KEY_MAX + 1)
-        except OSError as error:
-            raise Refusal(f"{argument[1:]}: {error.strerror}; expected a file with a feature key") from None
-    else:
+    if argument != "-" and not argument.startswith("@"):
         return argument
-    if len(octets) > KEY_MAX:
-        raise Refusal(f"feature key: more than {KEY_MAX} octets; expected one key")
-    return octets.decode("utf-8", "replace")
+    return given.octets(argument.removeprefix("@"), KEY_MAX, "a feature key").decode("utf-8", "replace")

@@ -72,8 +72,15 @@ def in_words(words: Words, line: str) -> str:
     return f"{words(name.strip()):<{LABEL - 1}} {words(value)}"
 
 
+def _told(visit: Visit) -> dict[str, Any]:
+    """The status, of which the user is told the mode."""
+    found: dict[str, Any] = visit.call("status")
+    visit.screen.say(mode_line(found))
+    return found
+
+
 def redundancy(visit: Visit) -> None:
-    visit.screen.say(mode_line(visit.call("status")))
+    _told(visit)
     settings_page.show(visit, "Redundancy Settings", ["redundancy"])
 
 
@@ -82,9 +89,7 @@ def network(visit: Visit) -> None:
 
 
 def mode(visit: Visit) -> None:
-    screen = visit.screen
-    found = visit.call("status")
-    screen.say(mode_line(found))
+    screen, found = visit.screen, _told(visit)
     if found.get("role") != "backup":
         screen.say("Only a Backup device is active or passive.")
         return
@@ -97,9 +102,7 @@ def mode(visit: Visit) -> None:
 
 
 def swap(visit: Visit) -> None:
-    screen = visit.screen
-    found = visit.call("status")
-    screen.say(mode_line(found))
+    screen, found = visit.screen, _told(visit)
     if found.get("role") != "master":
         screen.say("Only the Master can be swapped.")
         return

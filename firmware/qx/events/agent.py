@@ -12,7 +12,7 @@ from __future__ import annotations
 import bisect
 import ipaddress
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TextIO
 
 from . import oids, words
@@ -32,6 +32,7 @@ COUNTED = {
     "addr_list": ("addr_list", "addr_list_err", "linklocal"),
     "length": ("length", "short", "count_zero"),
 }
+ERRORS = ("checksum", "version", "vrid")  # of packets of no virtual router, in the order of their columns
 REASONS = {"silence": 3, "released": 1, "order": 1, "nobody": 1}  # vrrpv3StatisticsNewMasterReason
 
 
@@ -118,8 +119,7 @@ def _pair(status: dict[str, Any], pending: int) -> Iterator[tuple[Oid, Value]]:
         _integer(PEERS.get(str(peer.get("state")), 0)), _integer(MODES.get(str(peer.get("mode")), 0)),
         _string(sync.get("state")), _integer(-1 if age is None else age), _gauge(pending),
     )  # fmt: skip
-    for number, value in enumerate(found, 1):
-        yield oid(f"{oids.PAIR}.{number}.0"), value
+    yield from _columns(oids.PAIR, dict(enumerate(found, 1)), "0")
 
 
 def _events(events: Iterable[dict[str, Any]]) -> Iterator[tuple[Oid, Value]]:
@@ -130,8 +130,7 @@ def _events(events: Iterable[dict[str, Any]]) -> Iterator[tuple[Oid, Value]]:
             _string(event["description"], DESCRIPTION_MAX), _integer(2 if event["state"] == "read" else 1),
             _truth(event["cleared"]),
         )  # fmt: skip
-        for number, value in enumerate(row, 2):
-            yield oid(f"{oids.EVENT_ENTRY}.{number}.{event['id']}"), value
+        yield from _columns(oids.EVENT_ENTRY, dict(enumerate(row, 2)), str(event["id"]))
 
 
 def _mac(status: dict[str, Any]) -> bytes:
@@ -168,16 +167,15 @@ def _version2(status: dict[str, Any], vrrp: dict[str, Any], here: Here) -> Itera
         14: _integer(1),  # ip
         15: _integer(1),  # active
     }
-    for number, value in operation.items():
-        yield oid(f"{oids.VRRP2}.1.3.1.{number}.{row}"), value
+    yield from _columns(f"{oids.VRRP2}.1.3.1", operation, row)
     if here.address:
         yield oid(f"{oids.VRRP2}.1.4.1.2.{row}.{here.address}"), _integer(1)
-    for number, name in enumerate(("checksum", "version", "vrid"), 1):
-        yield oid(f"{oids.VRRP2}.2.{number}.0"), _counter(counters.get(name, 0))
+    errors = dict(enumerate((_counter(counters.get(name, 0)) for name in ERRORS), 1))
+    yield from _columns(f"{oids.VRRP2}.2", errors, "0")
     counted = ("become_master", "adverts_received", "adver_int", "", "ttl", "prio_zero_received",
                "prio_zero_sent", "type", "addr_list", "auth_invalid", "auth_mismatch", "length")  # fmt: skip
-    for number, name in enumerate(counted, 1):
-        yield oid(f"{oids.VRRP2}.2.4.1.{number}.{row}"), _counter(_count(counters, name))
+    statistics = dict(enumerate((_counter(_count(counters, name)) for name in counted), 1))
+    yield from _columns(f"{oids.VRRP2}.2.4.1", statistics, row)
 
 
 def _version3(status: dict[str, Any], vrrp: dict[str, Any], here: Here) -> Iterator[tuple[Oid, Value]]:
@@ -196,13 +194,11 @@ def _version3(status: dict[str, Any], vrrp: dict[str, Any], here: Here) -> Itera
         12: _ticks(vrrp.get("up_s")),
         13: _integer(1),
     }
-    for number, value in operation.items():
-        yield oid(f"{oids.VRRP3}.1.1.1.1.{number}.{row}"), value
+    yield from _columns(f"{oids.VRRP3}.1.1.1.1", operation, row)
     if here.address:
         yield oid(f"{oids.VRRP3}.1.1.2.1.2.{row}.4.{here.address}"), _integer(1)
-    for number, name in enumerate(("checksum", "version", "vrid"), 1):
-        yield oid(f"{oids.VRRP3}.1.2.{number}.0"), _counter64(counters.get(name, 0))
-    yield oid(f"{oids.VRRP3}.1.2.4.0"), _ticks(0)
+    errors = dict(enumerate((_counter64(counters.get(name, 0)) for name in ERRORS), 1))
+    yield from _columns(f"{oids.VRRP3}.1.2", {**errors, 4: _ticks(0)}, "0")
     cause = REASONS.get(str(vrrp.get("cause")), 1) if vrrp.get("state") == "master" else 0
     statistics: dict[int, Value] = {
         1: _counter(_count(counters, "become_master")),
@@ -219,8 +215,12 @@ def _version3(status: dict[str, Any], vrrp: dict[str, Any], here: Here) -> Itera
         12: _ticks(0),
         13: _gauge(1000),
     }
-    for number, value in statistics.items():
-        yield oid(f"{oids.VRRP3}.1.2.5.1.{number}.{row}"), value
+    yield from _columns(f"{oids.VRRP3}.1.2.5.1", statistics, row)
+
+
+def _columns(table: str, values: Mapping[int, Value], row: str) -> Iterator[tuple[Oid, Value]]:
+    for number, value in values.items():
+        yield oid(f"{table}.{number}.{row}"), value
 
 
 def _since(vrrp: dict[str, Any], here: Here) -> float:
