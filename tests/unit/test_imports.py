@@ -45,7 +45,7 @@ def imports(root: Path) -> dict[str, set[str]]:
     """By module, what it imports, wherever in the file."""
     files = {
         file.relative_to(root).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): file
-        for file in root.rglob("*.py")
+        for file in (root / "qx").rglob("*.py")
     }
     found: dict[str, set[str]] = {}
     for name, file in files.items():

@@ -41,7 +41,7 @@ from .failing import Failing
 from .firstcopy import FirstCopy
 from .hold import Hold
 from .join import DATA_LOST, Join, join
-from .lapse import Lapse
+from .lapse import Lapse, upgrading
 from .mismatch import mismatches
 from .neither import Neither
 from .partner import Partner
@@ -105,7 +105,7 @@ class Controller:
         self.partner.agreement.offer(self.telephony.answers)
         self.applications.prepare = self.telephony.prepare
         self._alone = Alone(self)
-        self._lapse = Lapse(self)
+        self._lapse = Lapse(self, self._busy)
         self._neither = Neither()
         self._presence = Presence()
         self._first_copy = FirstCopy(self)
@@ -325,6 +325,10 @@ class Controller:
     def serving(self) -> bool:
         """Do the applications run here?"""
         return self._standing.applications
+
+    def _busy(self) -> bool:
+        """Is something under way for which a Backup is passive?"""
+        return self.hold.on or self.switching.under_way or upgrading(self.upgrade and self.upgrade.plain())
 
     @property
     def followed(self) -> bool:

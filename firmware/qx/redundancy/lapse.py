@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Refusal
 
 if TYPE_CHECKING:
-    from .controller import Controller
+    from .pair import Own
 
 log = logging.getLogger("qx.redundancy")
 
@@ -32,8 +32,9 @@ def upgrading(told: Mapping[str, Any] | None) -> bool:
 
 
 class Lapse:
-    def __init__(self, unit: Controller) -> None:
-        self._unit = unit
+    def __init__(self, unit: Own, busy: Callable[[], bool]) -> None:
+        """`busy`: is what made it passive still under way?"""
+        self._unit, self._busy = unit, busy
         self._since: float | None = None  # loop time at which the passive mode began
 
     def look(self) -> None:
@@ -47,10 +48,6 @@ class Lapse:
         if due(now - self._since, unit.store.settings.number("redundancy.passive_limit"), self._busy()):
             self._since = now  # the next try, should this one fail, is as far away
             unit.spawn(self._end())
-
-    def _busy(self) -> bool:
-        unit = self._unit
-        return unit.hold.on or unit.switching.under_way or upgrading(unit.upgrade and unit.upgrade.plain())
 
     async def _end(self) -> None:
         unit = self._unit

@@ -150,10 +150,6 @@ class Own(Protocol):
         """After a swap, before the restart: the role, and the mode that the Backup had, are durable."""
         ...
 
-    async def swap(self) -> str:
-        """Swaps Master and Backup; the line for the user. Refusal says why it could not."""
-        ...
-
     def came(self, changed: frozenset[str]) -> None:
         """Settings of the Master came in, or (none named) something else that the plan is made of."""
         ...
