@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from microdot import Request
 
     from ..identity import Identity
+    from ..words import Words
     from .sessions import Session
-    from .words import Words
 
 
 class Whole(Protocol):
