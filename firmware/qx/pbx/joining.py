@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from secrets import token_hex
 
+from .. import ports
 from ..errors import Refusal
 from ..packing import unpack
 from ..paths import Paths
 from . import sip
 from .collect import ask, registrations
-from .kamailio import LOCAL_PORT, Service
+from .kamailio import Service
 from .registration import Contact, Registered, contacts_of, report
 from .render import asked
 
@@ -97,7 +98,7 @@ def _request(contact: Contact, seconds: int, domain: str, via: str) -> sip.Reque
 
 def _register(wanted: Sequence[Wish], domain: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.connect(("127.0.0.1", LOCAL_PORT))
+        sock.connect(("127.0.0.1", ports.PHONE_RUN))
         via = "{}:{}".format(*sock.getsockname())
         for start in range(0, len(wanted), AT_ONCE):
             requests = (_request(*wish, domain, via) for wish in wanted[start : start + AT_ONCE])

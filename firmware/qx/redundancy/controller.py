@@ -102,7 +102,7 @@ class Controller:
         self.telephony = Telephony(
             paths, self.live, events, lambda: store.settings, self.applications.reload, self.partner.ask
         )
-        self.partner.agreement.offer(self.telephony.answers)
+        self.partner.offer(self.telephony.answers)
         self.applications.prepare = self.telephony.prepare
         self._alone = Alone(self)
         self._lapse = Lapse(self, self._busy)
