@@ -240,6 +240,10 @@ bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside k
 soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full counts (PART=name,… or all; without: the list; FORCE=1)
 	@PYTHONPATH=.:tests $(PY) tests/soak.py $(if $(PART),'$(PART)') $(if $(FORCE),--force) $(if $(SEED),--seed $(SEED))
 
+.PHONY: campaign
+campaign: $(OUT)/.lab-packages $(OUT)/.test-packages build ## seeded faults on a lab pair, judged from outside (STEPS=100 SEED=n FROM=n KINDS=…)
+	@PYTHONPATH=.:tests:firmware $(PY) -m campaign $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(FROM),--from $(FROM)) $(if $(KINDS),--kinds '$(KINDS)')
+
 .PHONY: clean
 clean: ## remove everything that was built (the roots of the lab as well)
 	rm -rf $(OUT)
@@ -254,7 +258,7 @@ $(SANITIZED): $(HOST)/_qx.c $(SANITIZED_SOURCES) $(wildcard cext/*.h) $(OUT)/.te
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -O1 $(SANITIZE) -shared -Icext $(INCLUDES) $(HOST)/_qx.c $(SANITIZED_SOURCES) -o $@ -lmnl -lpthread
 
-C_TESTS := $(foreach noun,packet advert decode fsm group priority announce probe hello frame gpio listing,$(wildcard tests/unit/test_$(noun)*.py))
+C_TESTS := $(foreach noun,packet advert decode fsm group priority announce probe hello inquiry frame gpio listing,$(wildcard tests/unit/test_$(noun)*.py))
 
 .PHONY: sanitize
 sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer and UBSan

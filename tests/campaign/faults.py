@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""faults: each kind of the plan, done to a lab: `begin` breaks something and returns what mends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from board.lab import namespace
+from board.lab.namespace import LabError
+from board.lab.pair import Lab
+
+from labtools import guardian_pid, kill_everything, restart
+from pairs import another_daemon
+
+from .plan import Step
+
+Mend = Callable[[], object]
+
+
+def begin(lab: Lab, step: Step, units: Sequence[str]) -> Mend:
+    """Does the step's fault to these units. What it returns is called once, when the fault has lasted."""
+    mends = [_FAULTS[step.kind.name](lab, step, unit) for unit in units]
+
+    def mend() -> None:
+        for one in mends:
+            one()
+
+    return mend
+
+
+def _nothing() -> None:
+    """There is nothing to mend: the unit comes back by itself."""
+
+
+def _power(lab: Lab, step: Step, unit: str) -> Mend:
+    lab.power_off(unit)
+    return partial(lab.power_on, unit)
+
+
+def _kill(lab: Lab, step: Step, unit: str) -> Mend:
+    pid = lab.kill(unit)
+    return partial(another_daemon, lab, unit, pid)
+
+
+def _kill_everything(lab: Lab, step: Step, unit: str) -> Mend:
+    kill_everything(lab, unit)
+    return partial(restart, lab, unit)
+
+
+def _stop(lab: Lab, unit: str, pids: Sequence[int]) -> Mend:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+
+    def go_on() -> None:
+        there = namespace.processes(lab.network.name(unit))
+        for pid in reversed(pids):  # the daemon first, as it would be if they had been woken together
+            if pid in there:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    return go_on
+
+
+def _hang(lab: Lab, step: Step, unit: str) -> Mend:
+    return _stop(lab, unit, [lab.units[unit].daemon_pid()])
+
+
+def _hang_everything(lab: Lab, step: Step, unit: str) -> Mend:
+    return _stop(lab, unit, [guardian_pid(lab, unit), lab.units[unit].daemon_pid()])
+
+
+def _split(lab: Lab, step: Step, unit: str) -> Mend:
+    lab.split(step.option)
+    return lab.heal
+
+
+def _cut(lab: Lab, step: Step, unit: str, segment: str = "lan") -> Mend:
+    lab.cut(unit, segment)
+    return partial(lab.mend, unit, segment)
+
+
+def _swap(lab: Lab, step: Step, unit: str) -> Mend:
+    pid = lab.units[unit].daemon_pid()
+    done = lab.qx(unit, "swap", timeout=60)
+    if done.returncode:
+        raise LabError(f"swap: {done.stderr.strip()}")
+    return partial(another_daemon, lab, unit, pid)
+
+
+def _passive(lab: Lab, step: Step, unit: str) -> Mend:
+    def set_mode(mode: str) -> None:
+        done = lab.qx(unit, "mode", mode, timeout=30)
+        if done.returncode:
+            raise LabError(f"mode {mode}: {done.stderr.strip()}")
+
+    set_mode("passive")
+    return partial(set_mode, "active")
+
+
+def _write(lab: Lab, step: Step, unit: str) -> Mend:
+    return _nothing  # every step writes; this one does nothing else
+
+
+_FAULTS: dict[str, Callable[[Lab, Step, str], Mend]] = {
+    "power": _power,
+    "kill": _kill,
+    "kill everything": _kill_everything,
+    "hang": _hang,
+    "hang everything": _hang_everything,
+    "split": _split,
+    "cut": _cut,
+    "cut wan": partial(_cut, segment="wan"),
+    "swap": _swap,
+    "passive": _passive,
+    "write": _write,
+}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The campaign itself: the same steps for the same seed, judges that see what is broken, and a short run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from counts import SEED, count
+
+from . import plan
+from .answers import Record
+from .judge import Course, judge
+from .ledger import Ledger
+from .remains import differing, leaked, repeated
+from .runner import Campaign
+
+QUICK_KINDS = ("kill", "cut", "write")  # a cold boot takes as long as all of these
+
+
+def test_a_seed_is_a_campaign() -> None:
+    """A failing step is repeated by seed and number, also as the only one."""
+    whole = list(plan.steps(7, 50))
+    assert whole == list(plan.steps(7, 50)) != list(plan.steps(8, 50))
+    assert whole[:10] == list(plan.steps(7, 10))
+    assert whole[30] == plan.step(7, 31)
+    assert {one.kind.name for one in plan.steps(7, 400)} == set(plan.KINDS)
+    with pytest.raises(ValueError, match="KINDS: flod: expected some of"):
+        list(plan.steps(7, 1, ["flod"]))
+
+
+def test_acknowledged_writes_are_not_lost() -> None:
+    """R8: what was durable on both is there; the rest may be."""
+    ledger = Ledger()
+    ledger.answered("x", "w1", "both")
+    assert ledger.lost({"x": "w1"}) == []
+    assert ledger.lost({"x": "w0"}) == ["x is 'w0'; expected 'w1'"]
+    assert ledger.lost({}) == ["x is ''; expected 'w1'"]
+    ledger.answered("x", "w2", "this")
+    ledger.answered("x", "w3", "refused")
+    assert ledger.lost({"x": "w1"}) == ledger.lost({"x": "w2"}) == []
+    assert ledger.lost({"x": "w3"})
+    ledger.answered("x", "w4", "both")
+    assert ledger.lost({"x": "w2"})
+
+
+def seen(*answered: set[str]) -> Record:
+    """Questions every 20 ms from 100 s on."""
+    record = Record()
+    for number, units in enumerate(answered):
+        record.ask(100 + number * 0.02)
+        for unit in units:
+            record.answer(unit)
+    return record
+
+
+def test_silences_and_two_that_answer_are_seen() -> None:
+    """R9, R10: from outside alone."""
+    record = seen({"a"}, {"a"}, *[set[str]()] * 100, {"b"}, {"b"}, *[{"a", "b"}] * 101, {"b"})
+    assert record.silence(100.01, 110) == pytest.approx(101 * 0.02, abs=0.001)
+    assert record.two(100, 110) == pytest.approx(2.0, abs=0.001)
+    assert seen({"a"}, set(), {"a"}).silence(100, 110) == 0
+    power = plan.Step(1, plan.KINDS["power"], "master", "", 1.0, 0.0, 0)
+    said = judge(power, record, Course(100.01, 101, 110, "a", "b"), 0.1)
+    assert [line.split(" for ")[0] for line in said] == ["nobody answered", "two units answered"]
+    assert judge(power, seen(*[{"b"}] * 500), Course(100, 101, 110, "a", "b"), 0.1) == []
+    assert judge(power, seen(*[{"a"}] * 500), Course(100, 101, 110, "a", "a"), 0.1)
+    split = plan.Step(1, plan.KINDS["split"], "both", "both", 1.0, 0.0, 0)
+    both = [{"a"}] * 10 + [{"a", "b"}] * 100 + [{"a"}] * 300
+    assert judge(split, seen(*both), Course(100, 102.2, 108, "a", "a"), 0.1) == []
+    assert judge(split, seen(*both), Course(100, 101, 108, "a", "a"), 0.1)
+
+
+def test_what_is_left_behind_is_seen() -> None:
+    """Leaks, and events that are missing or there twice."""
+    first = {"addresses": [], "routes": [], "sysctls": [], "guardian threads": 1, "guardian descriptors": 9,
+             "daemon threads": 8, "daemon descriptors": 40, "daemon resident": 32000}  # fmt: skip
+    assert leaked(first, first | {"daemon descriptors": 44}) == []
+    assert leaked(first, first | {"daemon descriptors": 45})
+    assert leaked(first, first | {"guardian descriptors": 10})
+    assert leaked(first, first | {"routes": ["default"]})
+    one = {"uid": "1", "unit": "A", "name": "x", "description": "", "time": 5.0}
+    assert repeated([one, one | {"uid": "2", "time": 9.0}]) == []
+    assert repeated([one, one]) and repeated([one, one | {"uid": "2"}])
+    assert differing({"a": [one], "b": [one]}) == []
+    assert differing({"a": [one], "b": []})
+
+
+def test_a_short_campaign(tmp_path: Path) -> None:
+    """R4, R8, R9, R10, R34: no promise is broken by a few quick faults."""
+    said: list[str] = []
+    steps = plan.steps(SEED, count(4, 40), QUICK_KINDS)
+    summary = Campaign("cs", tmp_path, SEED, said.append).run(steps)
+    assert not summary.violations, "\n".join([*said, summary.table()])
+    assert summary.steps.total() == count(4, 40) and summary.answers["both"]
