@@ -26,6 +26,8 @@ HEADERS = [
     "announce.h",
     "probe.h",
     "hello.h",
+    "siphash.h",
+    "inquiry.h",
     "frame.h",
     "engine.h",
     "blink.h",

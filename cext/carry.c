@@ -85,6 +85,15 @@ void qx_carry_announce(struct qx_engine *engine) {
     }
 }
 
+void qx_carry_doubt(struct qx_engine *engine) {
+    const struct qx_group *group = &engine->group;
+    uint8_t frame[QX_ARP_FRAME];
+    if (!engine->setup.plan.group || group->fsm.state != QX_MASTER || group->cause != QX_CAUSE_SILENCE)
+        return;
+    size_t length = qx_frame_probe(frame, engine->setup.lan.mac, engine->setup.plan.lan_service);
+    send_frame(engine->setup.sockets.arp[0], engine->setup.lan.index, ETH_P_ARP, frame, length);
+}
+
 void qx_carry_probe(struct qx_engine *engine, int probe) {
     uint8_t frame[QX_ARP_FRAME];
     int port = probe == QX_PROBE_WAN;
@@ -141,6 +150,19 @@ void qx_carry_virtual(struct qx_engine *engine, int64_t now) {
 
 /* --- hello ---------------------------------------------------------------------------------------------- */
 
+static bool may_speak(const struct qx_engine *engine) {
+    return engine->setup.sockets.hello >= 0 && engine->setup.plan.peer && engine->group.ready &&
+           engine->group.link;
+}
+
+static bool say(const struct qx_engine *engine, const uint8_t *bytes, size_t length) {
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(QX_HELLO_PORT),
+                             .sin_addr.s_addr = htonl(engine->setup.plan.peer)};
+    return sendto(engine->setup.sockets.hello, bytes, length, MSG_DONTWAIT, (struct sockaddr *)&to,
+                  sizeof to) > 0;
+}
+
 /* Whether this unit would take over if the Master fell silent now. */
 static bool willing(const struct qx_group *group, int64_t now) {
     return qx_group_armed(group, now) && group->ready && group->link &&
@@ -149,7 +171,8 @@ static bool willing(const struct qx_group *group, int64_t now) {
 }
 
 bool qx_carry_hello_is_due(const struct qx_engine *engine, int64_t now) {
-    return now >= engine->hello_at || willing(&engine->group, now) != engine->willing_told;
+    return now >= engine->hello_at || willing(&engine->group, now) != engine->willing_told ||
+           (engine->group.block == QX_BLOCK_ALIVE) != engine->deaf_told;
 }
 
 void qx_carry_hello(struct qx_engine *engine, int64_t now) {
@@ -158,7 +181,8 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
     uint8_t bytes[QX_HELLO_SIZE];
     engine->hello_at = now + QX_SECOND / 2;
     engine->willing_told = willing(group, now);
-    if (engine->setup.sockets.hello < 0 || !plan->peer || !group->ready || !group->link)
+    engine->deaf_told = group->block == QX_BLOCK_ALIVE;
+    if (!may_speak(engine))
         return;
     struct qx_hello hello = {
         .state = (uint8_t)group->fsm.state,
@@ -171,6 +195,7 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
         .wan_link = group->wan_link,
         .master_before = group->master_before,
         .stood_down = engine->stood_down && now - engine->stood_down < QX_STOOD_DOWN,
+        .deaf = engine->deaf_told,
         .interval_cs = (uint16_t)plan->interval_cs,
         .term = atomic_load_explicit(&engine->term, memory_order_relaxed),
         .uptime_s = (uint32_t)((now - engine->started) / QX_SECOND),
@@ -183,11 +208,46 @@ void qx_carry_hello(struct qx_engine *engine, int64_t now) {
     memcpy(hello.model, plan->model, sizeof hello.model);
     memcpy(hello.firmware, plan->firmware, sizeof hello.firmware);
     qx_hello_write(bytes, &hello);
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(QX_HELLO_PORT), .sin_addr.s_addr = htonl(plan->peer)};
-    if (sendto(engine->setup.sockets.hello, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&to,
-               sizeof to) > 0)
+    if (say(engine, bytes, sizeof bytes))
         engine->status.hellos_sent++;
+}
+
+/* --- inquiries ------------------------------------------------------------------------------------------ */
+
+bool qx_carry_key(const struct qx_engine *engine, uint8_t key[QX_SIPHASH_KEY]) {
+    uint64_t words[2] = {atomic_load_explicit(&engine->key[0], memory_order_relaxed),
+                         atomic_load_explicit(&engine->key[1], memory_order_relaxed)};
+    memcpy(key, words, sizeof words);
+    return atomic_load_explicit(&engine->keyed, memory_order_relaxed);
+}
+
+static void inquire(struct qx_engine *engine, const struct qx_inquiry *inquiry) {
+    uint8_t bytes[QX_INQUIRY_SIZE], key[QX_SIPHASH_KEY];
+    if (!may_speak(engine) || !qx_carry_key(engine, key))
+        return;
+    qx_inquiry_write(bytes, inquiry, key);
+    if (say(engine, bytes, sizeof bytes) && inquiry->kind == QX_INQUIRY_QUESTION)
+        engine->status.inquiries_sent++;
+}
+
+static void ask(struct qx_engine *engine) {
+    struct qx_inquiry question = {
+        .kind = QX_INQUIRY_QUESTION, .vrid = engine->setup.plan.vrid, .from = engine->setup.plan.virtual_ip};
+    /* The questions of one wait have one nonce: the answer to any of them is one to all. */
+    if (engine->group.first)
+        for (int i = 0; i < QX_INQUIRY_NONCE && ++engine->nonce[i] == 0; i++)
+            ;
+    memcpy(question.nonce, engine->nonce, sizeof question.nonce);
+    inquire(engine, &question);
+}
+
+void qx_carry_answer(struct qx_engine *engine, const uint8_t nonce[QX_INQUIRY_NONCE]) {
+    struct qx_inquiry answer = {.kind = QX_INQUIRY_ANSWER,
+                                .state = (uint8_t)engine->group.fsm.state,
+                                .vrid = engine->setup.plan.vrid,
+                                .from = engine->setup.plan.virtual_ip};
+    memcpy(answer.nonce, nonce, sizeof answer.nonce);
+    inquire(engine, &answer);
 }
 
 /* --- actions in their order ----------------------------------------------------------------------------- */
@@ -213,6 +273,9 @@ void qx_carry(struct qx_engine *engine, int64_t now, const struct qx_actions *ac
         case QX_ANNOUNCE:
             qx_announce_start(&engine->announce, now);
             qx_carry_announce(engine);
+            break;
+        case QX_INQUIRE:
+            ask(engine);
             break;
         }
     }

@@ -47,7 +47,7 @@ struct qx_plan {
 
 enum qx_event_kind {
     QX_EVENT_STATE,     /* a: enum qx_state, b: enum qx_cause, from: the Master heard; detect_ns, done_ns */
-    QX_EVENT_BLOCK,     /* a: enum qx_block (0: no longer) */
+    QX_EVENT_BLOCK,     /* a: enum qx_block (0: no longer), b: the one before */
     QX_EVENT_LINK,      /* a: 0 LAN, 1 WAN; b: up */
     QX_EVENT_CLAIM,     /* address: claimed, b: 0 Virtual IP, 1 LAN service, 2 WAN service */
     QX_EVENT_CONFLICT,  /* address, mac: another station holds it, b as above */
@@ -117,6 +117,9 @@ struct qx_status {
     uint64_t hellos_sent;
     uint64_t hellos_received;
     uint64_t hellos_refused;
+    uint64_t inquiries_sent;
+    uint64_t inquiries_answered; /* by the peer, as questions of ours */
+    uint64_t inquiries_refused;
     uint64_t overruns;
     uint64_t late;
     uint64_t events_lost;
@@ -140,6 +143,8 @@ void qx_engine_promote(void);
 void qx_engine_only_peer(bool only_peer);
 void qx_engine_wan_tracking(bool wan_tracking);
 void qx_engine_term(uint32_t term);
+/* The session's key for inquiries, QX_SIPHASH_KEY octets; without one the peer is not asked. */
+void qx_engine_key(const uint8_t *key);
 
 /* Readable when events wait; read() it before taking them. */
 int qx_engine_descriptor(void);

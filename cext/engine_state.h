@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "estate.h"
 #include "group.h"
+#include "inquiry.h"
 #include "packet.h"
 #include "probe.h"
 #include "setup.h"
@@ -56,6 +57,8 @@ struct qx_engine {
     _Atomic bool only_peer;
     _Atomic bool wan_tracking;
     _Atomic uint32_t term;
+    _Atomic uint64_t key[2]; /* of inquiries; one that is torn while it changes fits nothing, once */
+    _Atomic bool keyed;
     _Atomic uint32_t orders; /* QX_ORDER_ bits */
     _Atomic int request;     /* enum qx_request, answered by `done` */
     sem_t done;
@@ -73,6 +76,7 @@ struct qx_engine {
     int64_t stood_down; /* when this unit was Master last; 0: it never was, or is */
     bool willing_told;  /* in the last hello: the Master and its guardian count on it, so a change is told at
                            once */
+    bool deaf_told;     /* likewise */
     int64_t answered;   /* our last advertisement that answered a lower one */
     int64_t conflict_told;
     int64_t refused_told[QX_REASON_COUNT];
@@ -89,6 +93,7 @@ struct qx_engine {
     bool flooded;
     int64_t started;
     uint64_t random;
+    uint8_t nonce[QX_INQUIRY_NONCE]; /* of our last question: counts up from a random begin */
     /* views and events */
     struct qx_status status;
     struct qx_status shown[2];
@@ -116,6 +121,11 @@ void qx_carry_drop(struct qx_engine *engine, int service);
 void qx_carry_virtual(struct qx_engine *engine, int64_t now);
 void qx_carry_announce(struct qx_engine *engine);
 void qx_carry_probe(struct qx_engine *engine, int probe);
+/* A new Master asks whether the old one's kernel answers for the address still. */
+void qx_carry_doubt(struct qx_engine *engine);
+/* False where there is no key. */
+bool qx_carry_key(const struct qx_engine *engine, uint8_t key[QX_SIPHASH_KEY]);
+void qx_carry_answer(struct qx_engine *engine, const uint8_t nonce[QX_INQUIRY_NONCE]);
 void qx_carry_hello(struct qx_engine *engine, int64_t now);
 bool qx_carry_hello_is_due(const struct qx_engine *engine, int64_t now);
 /* The two frames that the guardian may have to send. */

@@ -47,6 +47,8 @@ int qx_engine_start(const char *run, char *error) {
     sem_init(&engine->done, 0, 0);
     if (getrandom(&engine->random, sizeof engine->random, 0) < 0)
         engine->random = (uint64_t)qx_now();
+    if (getrandom(engine->nonce, sizeof engine->nonce, 0) < 0)
+        memcpy(engine->nonce, &engine->random, sizeof engine->random);
     int failed = qx_netlink_open(&engine->netlink);
     if (!failed)
         failed = qx_netlink_open(&engine->preparing);
@@ -175,6 +177,14 @@ void qx_engine_wan_tracking(bool wan_tracking) {
 
 void qx_engine_term(uint32_t term) {
     atomic_store(&qx_engine.term, term);
+}
+
+void qx_engine_key(const uint8_t *key) {
+    uint64_t words[2];
+    memcpy(words, key, sizeof words);
+    atomic_store(&qx_engine.key[0], words[0]);
+    atomic_store(&qx_engine.key[1], words[1]);
+    atomic_store(&qx_engine.keyed, true);
 }
 
 int64_t qx_engine_now(void) {

@@ -74,5 +74,6 @@ bool qx_frame_read_arp(const uint8_t *bytes, size_t length, struct qx_arp *arp) 
     memcpy(arp->sender_mac, bytes + 8, 6);
     arp->sender = get_address(bytes + 14);
     arp->target = get_address(bytes + 24);
+    arp->reply = bytes[7] == 2;
     return true;
 }

@@ -12,6 +12,7 @@ struct qx_arp {
     uint8_t sender_mac[6];
     uint32_t sender; /* host order; 0 in a probe */
     uint32_t target;
+    bool reply;
 };
 
 /* The virtual router's MAC, 00:00:5e:00:01:VRID (RFC 3768 7.3). */

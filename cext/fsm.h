@@ -18,7 +18,8 @@ enum qx_action {
     QX_SEND_RELEASE,   /* priority 0: "I stop being Master" */
     QX_ADDRESSES_UP,   /* service addresses onto the interface */
     QX_ADDRESSES_DOWN, /* and away */
-    QX_ANNOUNCE        /* gratuitous ARP for each */
+    QX_ANNOUNCE,       /* gratuitous ARP for each */
+    QX_INQUIRE         /* ask the peer's engine whether it is Master (group.h) */
 };
 
 struct qx_actions {

@@ -7,6 +7,8 @@
 #define WAN_DEBOUNCE  SECOND
 #define PORTS_APART   (3 * SECOND) /* the ports of a switch that restarts open at different moments */
 
+enum { QUESTIONS = 3 /* within the last interval of a wait: one may be lost */ };
+
 static int64_t earlier(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -37,6 +39,23 @@ static void refresh(struct qx_group *group, int64_t now) {
     group->fsm.priority = qx_group_priority(group, now);
 }
 
+/* Master_Down_Timer was set: what the peer answered before counts no longer. */
+static void wait_anew(struct qx_group *group) {
+    group->asked = 0;
+    group->alive = false;
+}
+
+/* When the peer is to be asked next; INT64_MAX: not. At a quarter, a half and three quarters of the last
+ * interval before Master_Down_Timer fires, so that the answer costs no time. A Master that died did so before
+ * the first question, or its advertisements would have come. */
+static int64_t question_due(const struct qx_group *group) {
+    int64_t last = earlier(group->fsm.master_interval, SECOND);
+    if (!group->keyed || !group->armed || group->released || group->fsm.state != QX_BACKUP ||
+        !group->fsm.deadline || group->asked >= QUESTIONS || group->alive)
+        return INT64_MAX;
+    return group->fsm.deadline - last * (QUESTIONS - group->asked) / (QUESTIONS + 1);
+}
+
 /* At the end of each event: what follows from a change of state. */
 static void settle(struct qx_group *group, int64_t now, enum qx_state before, enum qx_seat seat,
                    enum qx_cause cause) {
@@ -48,6 +67,7 @@ static void settle(struct qx_group *group, int64_t now, enum qx_state before, en
     group->block = QX_BLOCK_NONE;
     group->link_lost = 0;
     group->late = false;
+    wait_anew(group);
     if (group->fsm.state == QX_MASTER)
         group->master_before = group->backup_before = false;
     group->fsm.priority = qx_group_priority(group, now);
@@ -76,7 +96,8 @@ void qx_group_reset(struct qx_group *group, int64_t now) {
     struct qx_group kept = {.vrid = group->vrid,
                             .virtual_mac = group->virtual_mac,
                             .wan_tracking = group->wan_tracking,
-                            .peer = group->peer};
+                            .peer = group->peer,
+                            .keyed = group->keyed};
     kept.fsm.version = group->fsm.version;
     kept.fsm.preempt = group->fsm.preempt;
     kept.fsm.answer_lower = group->fsm.answer_lower;
@@ -216,6 +237,7 @@ void qx_group_advert(struct qx_group *group, int64_t now, uint8_t priority, uint
         group->released = priority == 0 && (!group->peer || source == group->peer);
         if (priority > 0) {
             group->heard = true;
+            wait_anew(group);
             group->block = QX_BLOCK_NONE; /* or a probe that ends later would promote us beside it */
             group->backup_before = group->master_before = false;
             group->parameter = QX_SAME;
@@ -295,6 +317,15 @@ void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *
     }
 }
 
+void qx_group_keyed(struct qx_group *group, bool keyed) {
+    group->keyed = keyed;
+}
+
+void qx_group_answered(struct qx_group *group, enum qx_state state) {
+    if (group->fsm.state == QX_BACKUP && group->asked && state == QX_MASTER)
+        group->alive = true;
+}
+
 void qx_group_sent(struct qx_group *group, int64_t now) {
     group->sent = now;
 }
@@ -314,6 +345,8 @@ static enum qx_block blocked(const struct qx_group *group, int64_t now) {
         return QX_BLOCK_PARAMETER;
     if (!group->ready)
         return QX_BLOCK_ADDRESS;
+    if (group->alive)
+        return QX_BLOCK_ALIVE;
     /* A Backup that has heard its Master knows that the address was its; there is no time to ask. */
     if (!group->heard && group->service == QX_SERVICE_TAKEN)
         return QX_BLOCK_CONFLICT;
@@ -327,6 +360,9 @@ static void master_down(struct qx_group *group, int64_t now, struct qx_actions *
     if (block != QX_BLOCK_NONE) {
         group->block = (uint8_t)block;
         group->fsm.deadline = now + earlier(group->fsm.interval, SECOND);
+        /* Who answers as Master has the address: nobody else need be asked for it when it dies. */
+        group->heard = group->heard || block == QX_BLOCK_ALIVE;
+        wait_anew(group);
         return;
     }
     enum qx_seat seat = QX_SEAT_STARTUP;
@@ -355,6 +391,15 @@ static void judge_lateness(struct qx_group *group, int64_t now, struct qx_action
         qx_group_release(group, now, QX_CAUSE_LATE, actions);
 }
 
+static void ask(struct qx_group *group, int64_t now, struct qx_actions *actions) {
+    uint8_t before = group->asked;
+    while (now < group->fsm.deadline && now >= question_due(group))
+        group->asked++;
+    group->first = before == 0;
+    if (group->asked > before && actions->count < QX_ACTIONS_MAX)
+        actions->kind[actions->count++] = QX_INQUIRE;
+}
+
 void qx_group_timer(struct qx_group *group, int64_t now, struct qx_actions *actions) {
     refresh(group, now);
     if (group->late)
@@ -368,6 +413,10 @@ void qx_group_timer(struct qx_group *group, int64_t now, struct qx_actions *acti
     if (group->fsm.state == QX_MASTER && group->wan_tracking && group->wan_lost &&
         now >= group->wan_lost + WAN_DEBOUNCE && qx_group_peer_active(group, now) && group->hello.wan_link)
         qx_group_release(group, now, QX_CAUSE_WAN, actions);
+    /* One that slept through its wait asks first where it knows that it would hear nothing. */
+    if (group->block == QX_BLOCK_ALIVE && !group->asked && now >= group->fsm.deadline)
+        group->fsm.deadline = now + earlier(group->fsm.interval, SECOND);
+    ask(group, now, actions);
     if (!group->fsm.deadline || now < group->fsm.deadline)
         return;
     if (group->fsm.state == QX_BACKUP)
@@ -379,7 +428,7 @@ void qx_group_timer(struct qx_group *group, int64_t now, struct qx_actions *acti
 int64_t qx_group_deadline(const struct qx_group *group, int64_t now) {
     int64_t next = INT64_MAX;
     if (group->fsm.deadline)
-        next = group->fsm.deadline;
+        next = earlier(group->fsm.deadline, question_due(group));
     if (group->fsm.state == QX_MASTER) {
         if (group->link_lost)
             next = earlier(next, link_grace(group));

@@ -17,12 +17,13 @@
 /* Why a Backup does not promote itself although its Master is silent. */
 enum qx_block {
     QX_BLOCK_NONE,
-    QX_BLOCK_CONTROL,  /* the control plane has not renewed its lease */
-    QX_BLOCK_UNARMED,  /* the control plane says not to */
-    QX_BLOCK_ADDRESS,  /* our own Virtual IP is not on the interface yet */
-    QX_BLOCK_PROBING,  /* whether the service address is free is being asked */
-    QX_BLOCK_CONFLICT, /* somebody answers for the service address without being a Master that we hear */
-    QX_BLOCK_PARAMETER /* the peer is Master with another group, version or interval */
+    QX_BLOCK_CONTROL,   /* the control plane has not renewed its lease */
+    QX_BLOCK_UNARMED,   /* the control plane says not to */
+    QX_BLOCK_ADDRESS,   /* our own Virtual IP is not on the interface yet */
+    QX_BLOCK_PROBING,   /* whether the service address is free is being asked */
+    QX_BLOCK_CONFLICT,  /* somebody answers for the service address without being a Master that we hear */
+    QX_BLOCK_PARAMETER, /* the peer is Master with another group, version or interval */
+    QX_BLOCK_ALIVE      /* the Master answers when it is asked: its advertisements are blocked */
 };
 
 /* Why the state changed last. */
@@ -68,6 +69,11 @@ struct qx_group {
     uint32_t parameter_theirs;
     int64_t parameter_until;
     uint8_t block; /* enum qx_block: why the last expiry of Master_Down_Timer did nothing */
+    /* whether a silent Master is alive */
+    bool keyed;    /* the peer can be asked */
+    bool alive;    /* it has answered within this wait: it is Master */
+    uint8_t asked; /* how often within this wait */
+    bool first;    /* the question to be sent is the first of its wait */
     /* history */
     uint8_t seat;       /* enum qx_seat */
     uint8_t cause;      /* enum qx_cause */
@@ -111,6 +117,10 @@ void qx_group_refused(struct qx_group *group, int64_t now, enum qx_parameter par
 /* The peer's hello. */
 void qx_group_hello(struct qx_group *group, int64_t now, const struct qx_hello *hello,
                     struct qx_actions *actions);
+/* Is there a key with which the peer can be asked? */
+void qx_group_keyed(struct qx_group *group, bool keyed);
+/* The peer's answer to a question of this wait: its state. */
+void qx_group_answered(struct qx_group *group, enum qx_state state);
 /* An advertisement has left with link. */
 void qx_group_sent(struct qx_group *group, int64_t now);
 /* Before the receive queue is drained: were we away for so long that the peer may have taken over? */

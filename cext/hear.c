@@ -171,10 +171,13 @@ void qx_hear_vrrp(struct qx_engine *engine, int64_t now) {
 
 /* --- ARP ------------------------------------------------------------------------------------------------ */
 
-static bool ours(const struct qx_engine *engine, const uint8_t mac[6]) {
+/* From a station of our own. What we announce may come back to us; a reply from our virtual MAC cannot, for
+ * it goes to the asker: it is the other unit's, whose kernel has the address as well. */
+static bool ours(const struct qx_engine *engine, const struct qx_arp *arp) {
+    const uint8_t *mac = arp->sender_mac;
     if (memcmp(mac, engine->setup.lan.mac, 6) == 0 || memcmp(mac, engine->setup.wan.mac, 6) == 0)
         return true;
-    for (int i = 0; i < engine->setup.service_count; i++)
+    for (int i = 0; i < engine->setup.service_count && !arp->reply; i++)
         if (engine->held[i] && memcmp(mac, engine->setup.services[i].mac, 6) == 0)
             return true;
     return false;
@@ -203,7 +206,7 @@ static void claimed(struct qx_engine *engine, int64_t now, int service, const st
 }
 
 static void on_arp(struct qx_engine *engine, int64_t now, int port, const struct qx_arp *arp) {
-    if (ours(engine, arp->sender_mac))
+    if (ours(engine, arp))
         return;
     for (int probe = 0; probe < QX_PROBES; probe++) {
         bool before = engine->probes[probe].state == QX_PROBE_CONFLICT;
@@ -243,16 +246,34 @@ void qx_hear_arp(struct qx_engine *engine, int64_t now, int port) {
 /* --- hello ---------------------------------------------------------------------------------------------- */
 
 static bool differs(const struct qx_hello *a, const struct qx_hello *b) {
-    return a->state != b->state || a->armed != b->armed || a->passive != b->passive || a->term != b->term ||
-           a->vrid != b->vrid || a->version != b->version || a->interval_cs != b->interval_cs ||
-           a->virtual_mac != b->virtual_mac || a->lan_service != b->lan_service ||
-           a->lan_prefix != b->lan_prefix || a->wan_service != b->wan_service ||
-           a->wan_prefix != b->wan_prefix || strcmp(a->serial, b->serial) != 0 ||
-           strcmp(a->model, b->model) != 0 || strcmp(a->firmware, b->firmware) != 0;
+    return a->state != b->state || a->armed != b->armed || a->passive != b->passive || a->deaf != b->deaf ||
+           a->term != b->term || a->vrid != b->vrid || a->version != b->version ||
+           a->interval_cs != b->interval_cs || a->virtual_mac != b->virtual_mac ||
+           a->lan_service != b->lan_service || a->lan_prefix != b->lan_prefix ||
+           a->wan_service != b->wan_service || a->wan_prefix != b->wan_prefix ||
+           strcmp(a->serial, b->serial) != 0 || strcmp(a->model, b->model) != 0 ||
+           strcmp(a->firmware, b->firmware) != 0;
+}
+
+static void on_inquiry(struct qx_engine *engine, const uint8_t *bytes, size_t length) {
+    uint8_t key[QX_SIPHASH_KEY];
+    struct qx_inquiry inquiry;
+    if (!qx_carry_key(engine, key) || !qx_inquiry_read(bytes, length, key, &inquiry) ||
+        inquiry.from != engine->setup.plan.peer || inquiry.vrid != engine->setup.plan.vrid) {
+        engine->status.inquiries_refused++;
+        return;
+    }
+    if (inquiry.kind == QX_INQUIRY_QUESTION) {
+        qx_carry_answer(engine, inquiry.nonce);
+    } else if (memcmp(inquiry.nonce, engine->nonce, sizeof engine->nonce) == 0) {
+        engine->status.inquiries_answered++;
+        engine->counted = true;
+        qx_group_answered(&engine->group, inquiry.state);
+    }
 }
 
 void qx_hear_hello(struct qx_engine *engine, int64_t now) {
-    uint8_t bytes[QX_HELLO_SIZE + 1];
+    uint8_t bytes[QX_HELLO_SIZE + 1]; /* an inquiry is shorter */
     for (int i = 0; i < BATCH; i++) {
         struct sockaddr_in from;
         socklen_t size = sizeof from;
@@ -261,6 +282,10 @@ void qx_hear_hello(struct qx_engine *engine, int64_t now) {
                                (struct sockaddr *)&from, &size);
         if (got < 0)
             return;
+        if (ntohl(from.sin_addr.s_addr) == engine->setup.plan.peer && qx_inquiry_is(bytes, (size_t)got)) {
+            on_inquiry(engine, bytes, (size_t)got);
+            continue;
+        }
         if (ntohl(from.sin_addr.s_addr) != engine->setup.plan.peer ||
             !qx_hello_read(bytes, (size_t)got, &hello)) {
             engine->status.hellos_refused++;

@@ -6,7 +6,7 @@
 #include "fsm.h"
 
 enum { FLAG_VIRTUAL_MAC = 1, FLAG_ARMED = 2, FLAG_PASSIVE = 4, FLAG_WAN_LINK = 8 };
-enum { FLAG_MASTER_BEFORE = 16, FLAG_STOOD_DOWN = 32 };
+enum { FLAG_MASTER_BEFORE = 16, FLAG_STOOD_DOWN = 32, FLAG_DEAF = 64 };
 enum { SERIAL = 24, MODEL = 12, FIRMWARE = 24, HEADER = 12, WORDS = 16, PREFIXES = 4 };
 
 static const uint8_t magic[4] = {'Q', 'X', 'H', '1'};
@@ -50,7 +50,7 @@ void qx_hello_write(uint8_t *bytes, const struct qx_hello *hello) {
     *at++ = (uint8_t)((hello->virtual_mac ? FLAG_VIRTUAL_MAC : 0) | (hello->armed ? FLAG_ARMED : 0) |
                       (hello->passive ? FLAG_PASSIVE : 0) | (hello->wan_link ? FLAG_WAN_LINK : 0) |
                       (hello->master_before ? FLAG_MASTER_BEFORE : 0) |
-                      (hello->stood_down ? FLAG_STOOD_DOWN : 0));
+                      (hello->stood_down ? FLAG_STOOD_DOWN : 0) | (hello->deaf ? FLAG_DEAF : 0));
     *at++ = 0;
     *at++ = (uint8_t)(hello->interval_cs >> 8);
     *at++ = (uint8_t)hello->interval_cs;
@@ -84,6 +84,7 @@ bool qx_hello_read(const uint8_t *bytes, size_t length, struct qx_hello *hello) 
     hello->wan_link = at[4] & FLAG_WAN_LINK;
     hello->master_before = at[4] & FLAG_MASTER_BEFORE;
     hello->stood_down = at[4] & FLAG_STOOD_DOWN;
+    hello->deaf = at[4] & FLAG_DEAF;
     hello->interval_cs = (uint16_t)(at[6] << 8 | at[7]);
     at += HEADER;
     hello->term = get32(at);

@@ -29,6 +29,7 @@ struct qx_hello {
     bool wan_link;
     bool master_before; /* was Master when its link was lost */
     bool stood_down;    /* was Master within the last QX_STOOD_DOWN */
+    bool deaf;          /* a Backup that knows its Master alive and does not hear its advertisements */
     uint16_t interval_cs;
     uint32_t term;
     uint32_t uptime_s;

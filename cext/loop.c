@@ -49,6 +49,7 @@ static void probes(struct qx_engine *engine, int64_t now) {
 static void lease(struct qx_engine *engine, int64_t now) {
     int64_t until = atomic_load_explicit(&engine->lease_until, memory_order_relaxed);
     qx_group_lease(&engine->group, until, atomic_load_explicit(&engine->armed, memory_order_relaxed));
+    qx_group_keyed(&engine->group, atomic_load_explicit(&engine->keyed, memory_order_relaxed));
     if (!until || now < until || engine->lease_told)
         return;
     engine->lease_told = true;
@@ -66,8 +67,10 @@ static void due(struct qx_engine *engine, int64_t now) {
             qx_carry_hello(engine, now);
     }
     probes(engine, now);
-    if (qx_announce_due(&engine->announce, now))
+    if (qx_announce_due(&engine->announce, now)) {
         qx_carry_announce(engine);
+        qx_carry_doubt(engine);
+    }
     if (engine->peer_known && now - engine->group.hello_seen > 3 * QX_SECOND) {
         struct qx_event event = {.kind = QX_EVENT_PEER, .at = now};
         engine->peer_known = false;

@@ -50,7 +50,7 @@ void qx_round_end(struct qx_engine *engine, int64_t now, struct qx_round *round)
     if (group->fsm.state != round->state)
         on_new_state(engine, now, round);
     if (group->block != round->block) {
-        struct qx_event event = {.kind = QX_EVENT_BLOCK, .a = group->block, .at = now};
+        struct qx_event event = {.kind = QX_EVENT_BLOCK, .a = group->block, .b = round->block, .at = now};
         for (int i = QX_PROBE_LAN; group->block == QX_BLOCK_CONFLICT && i < QX_PROBES; i++)
             if (engine->probes[i].state == QX_PROBE_CONFLICT)
                 qx_tell_conflict(engine, now, i, engine->probes[i].address, engine->probes[i].holder);

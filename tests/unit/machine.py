@@ -19,8 +19,9 @@ ACTIONS = {
     lib.QX_ADDRESSES_UP: "up",
     lib.QX_ADDRESSES_DOWN: "down",
     lib.QX_ANNOUNCE: "announce",
+    lib.QX_INQUIRE: "inquire",
 }
-ADVERT, RELEASE, UP, DOWN, ANNOUNCE = ACTIONS.values()
+ADVERT, RELEASE, UP, DOWN, ANNOUNCE, INQUIRE = ACTIONS.values()
 BECOME_MASTER = [ADVERT, UP, ANNOUNCE]
 
 

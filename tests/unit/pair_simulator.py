@@ -95,6 +95,17 @@ class Pair:
         if self.carries(sender, receiver) and receiver.group.ready:
             self.at(self.now + WIRE, lambda: self._arrives(receiver, heard))
 
+    def carry_question(self, sender: Unit) -> None:
+        """Unicast, as hellos are: not lost where multicast is."""
+        receiver = self.other(sender)
+        if self.carries(sender, receiver):
+            self.at(self.now + WIRE, lambda: self._arrives(receiver, lambda: receiver.hears_question(sender)))
+
+    def carry_answer(self, sender: Unit, receiver: Unit) -> None:
+        state = sender.state
+        if self.carries(sender, receiver):
+            self.at(self.now + WIRE, lambda: self._arrives(receiver, lambda: receiver.hears_answer(state)))
+
     def _arrives(self, receiver: Unit, heard: Callable[[], None]) -> None:
         if receiver.powered and receiver.carrier and self.now >= receiver.passes_from and not self.split:
             heard()

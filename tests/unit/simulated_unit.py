@@ -12,7 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from machine import ACTIONS, ADVERT, BACKUP, DOWN, INITIALIZE, MASTER, MS, RELEASE, SECOND, UP, number
+from machine import (
+    ACTIONS,
+    ADVERT,
+    BACKUP,
+    DOWN,
+    INITIALIZE,
+    INQUIRE,
+    MASTER,
+    MS,
+    RELEASE,
+    SECOND,
+    UP,
+    number,
+)
 
 from _qx import ffi, lib
 
@@ -48,6 +61,8 @@ class Unit:
         self.loss = 0.0  # of its advertisements
         self.mute = False  # its advertisements are lost, its hellos are not
         self.armed = True
+        self.keyed = False  # it can ask the other whether it is alive
+        self.asked = 0
         self.passive = False
         self.control = True  # the control plane renews the lease
         self.holds = False
@@ -99,6 +114,7 @@ class Unit:
             lib.qx_group_lease(self.group, now + LEASE, self.armed)
         else:
             lib.qx_group_lease(self.group, self.group.lease_until, self.armed)
+        lib.qx_group_keyed(self.group, self.keyed)
         self._round(lambda: lib.qx_group_timer(self.group, now, self.actions))
         assert lib.qx_group_deadline(self.group, now) > now, (
             "a loop that sleeps until the deadline would spin"
@@ -132,6 +148,9 @@ class Unit:
             self.lan.carry_advert(self, priority)
         elif action in (UP, DOWN):
             self.holds = action == UP
+        elif action == INQUIRE:
+            self.asked += 1
+            self.lan.carry_question(self)
         elif action == "announce":
             assert self.holds, "an address is announced only where it is"
 
@@ -200,6 +219,12 @@ class Unit:
                 self.answered = now
 
         self.happens(heard)
+
+    def hears_question(self, sender: Unit) -> None:
+        self.happens(lambda: self.lan.carry_answer(self, sender))
+
+    def hears_answer(self, state: int) -> None:
+        self.happens(lambda: lib.qx_group_answered(self.group, state))
 
     # --- what happens to a unit -------------------------------------------------------------------------
     def boot(self, *, ready_after: int = BOOT, resume: bool = False) -> None:

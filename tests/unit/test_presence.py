@@ -16,7 +16,7 @@ from qx.redundancy.presence import Presence
 BACKUP = Hello(
     age=0.1, serial="QX200-000002", model="qx200", firmware="1.0.0", state=State.BACKUP, passive=False,
     vrid=18, version=2, interval_cs=100, virtual_mac=True, lan_service=None, wan_service=None, term=1,
-    priority=253, armed=True, wan_link=False, uptime=60,
+    priority=253, armed=True, wan_link=False, deaf=False, uptime=60,
 )  # fmt: skip
 PASSIVE = replace(BACKUP, passive=True, state=State.INITIALIZE)
 

@@ -53,6 +53,7 @@ KINDS: dict[str, Kind] = {
     "Advertisement refused": Kind("network"),
     "Another router uses our Redundant Group ID": Kind("network"),
     "Advertisements lost in a flood": Kind("network"),
+    **_states("network", "Advertisements", "Advertisements are blocked", "Advertisements arrive again"),
     # this unit
     "This device was not running": Kind("device"),
     "Control plane does not answer": Kind("device"),

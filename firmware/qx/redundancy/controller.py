@@ -40,6 +40,7 @@ from .engine import Cause, Engine, EngineEvent, EngineView, Kind, State
 from .failing import Failing
 from .firstcopy import FirstCopy
 from .hold import Hold
+from .inquiry import InquiryKey
 from .join import DATA_LOST, Join, join
 from .lapse import Lapse, upgrading
 from .mismatch import mismatches
@@ -97,7 +98,7 @@ class Controller:
                 "hold": self.hold.begin,
                 "applications": self.failing.asked,
             },
-            more=(self.desk.part,),
+            more=(self.desk.part, InquiryKey(self.engine.key)),
         )
         self.telephony = Telephony(
             paths, self.live, events, lambda: store.settings, self.applications.reload, self.partner.ask

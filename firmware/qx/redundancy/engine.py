@@ -41,6 +41,7 @@ class Block(IntEnum):
     PROBING = lib.QX_BLOCK_PROBING
     CONFLICT = lib.QX_BLOCK_CONFLICT
     PARAMETER = lib.QX_BLOCK_PARAMETER
+    ALIVE = lib.QX_BLOCK_ALIVE
 
 
 class Cause(IntEnum):
@@ -123,6 +124,7 @@ class Hello:
     armed: bool
     passive: bool
     wan_link: bool
+    deaf: bool
     term: int
     uptime: int
     lan_service: IPv4Interface | None
@@ -166,8 +168,8 @@ REASONS: list[str] = [ffi.string(lib.qx_reason_name(number)).decode() for number
 COUNTERS = (
     "adverts_received", "adverts_sent", "prio_zero_received", "prio_zero_sent", "become_master",
     "release_master", "addr_list_err", "adver_int_err", "checksum_rfc9568_form", "owner_conflict",
-    "foreign", "announces_sent", "hellos_sent", "hellos_received", "hellos_refused", "overruns", "late",
-    "events_lost",
+    "foreign", "announces_sent", "hellos_sent", "hellos_received", "hellos_refused", "inquiries_sent",
+    "inquiries_answered", "inquiries_refused", "overruns", "late", "events_lost",
 )
 # fmt: on
 
@@ -253,6 +255,10 @@ class Engine:
         lib.qx_engine_only_peer(plan.only_peer)
         lib.qx_engine_wan_tracking(plan.wan_tracking)
 
+    def key(self, key: bytes) -> None:
+        """With which the engine asks the other unit's, and answers it. Octets: lib.QX_SIPHASH_KEY."""
+        lib.qx_engine_key(key)
+
     def term(self, term: int) -> None:
         lib.qx_engine_term(term)
 
@@ -322,6 +328,7 @@ class Engine:
             armed=bool(h.armed),
             passive=bool(h.passive),
             wan_link=bool(h.wan_link),
+            deaf=bool(h.deaf),
             term=h.term,
             uptime=h.uptime_s,
             lan_service=lan,

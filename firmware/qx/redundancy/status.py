@@ -39,6 +39,7 @@ def _peer(hello: Hello | None) -> dict[str, Any]:
         "model": hello.model,
         "armed": hello.armed,
         "wan_link": hello.wan_link,
+        "deaf": hello.deaf,
         "age_s": round(hello.age, 3),
     }
 

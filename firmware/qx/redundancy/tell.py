@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..events.log import Severity
-from .engine import STEPS, Cause, EngineEvent, Kind, State, reason_text
+from .engine import STEPS, Block, Cause, EngineEvent, Kind, State, reason_text
 from .role import Role, Standing
 
 # Role changes in words: why this unit became Master, and why it stopped being it.
@@ -63,6 +63,15 @@ def _link(event: EngineEvent) -> Report:
     return Report("success", f"{port} link is up") if event.b else Report("warning", f"{port} link is down")
 
 
+def _block(event: EngineEvent, was_master: bool) -> Report | None:
+    if event.a == Block.ALIVE:
+        text = "the Master answers, but its advertisements do not arrive: look at the switches in between"
+        return Report("warning", "Advertisements are blocked", text)
+    if event.b == Block.ALIVE and event.a == Block.NONE and not was_master:
+        return Report("success", "Advertisements arrive again")
+    return None
+
+
 def report(event: EngineEvent, was_master: bool) -> Report | None:
     """The event's words; None for what is no news to a user."""
     match event.kind:
@@ -70,6 +79,8 @@ def report(event: EngineEvent, was_master: bool) -> Report | None:
             return _state(event, was_master)
         case Kind.LINK:
             return _link(event)
+        case Kind.BLOCK:
+            return _block(event, was_master)
         case Kind.CONFLICT:
             text = f"{HOLDERS[event.b]} {event.address} is held by the station {event.mac}"
             return Report("critical", "Address conflict", text)

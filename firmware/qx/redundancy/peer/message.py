@@ -26,6 +26,7 @@ VOICE = range(32, 48)
 LIVE = range(48, 56)
 ROLES = range(56, 72)  # swap, pair parameters
 EVENTS = range(72, 80)
+INQUIRY = range(80, 82)
 
 
 class BadMessage(Refusal):
