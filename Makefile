@@ -109,14 +109,16 @@ $(HOST)/qx: $(HOST)/launcher firmware/bundle.py $(CORE) $(HOST)/site-packages/.r
 build: $(HOST)/qx $(HOST)/module/_qx.abi3.so ## build the executable out/host/qx
 
 # --- the executable as it ships: stripped, and the same bytes whoever builds it ----------------------------
-# Objects of its own: no debugging information, no path of this machine, no build id. What is not the host's is
-# compiled against Debian's packages of that architecture, unpacked to $(TARGET)/sysroot and not installed here.
+# Objects of its own: for size, no debugging information and no tables for unwinding (nothing unwinds C here), no
+# path of this machine, no build id. cffi's glue keeps no arrays, so its stack needs no guard. What is not the
+# host's is compiled against Debian's packages of that architecture, unpacked to $(TARGET)/sysroot and not installed here.
 ARCH    ?= host
 TARGET  := $(OUT)/firmware/$(ARCH)
 MACHINE := $(patsubst host,,$(ARCH))
 CROSS   := $(addsuffix -linux-gnu-,$(MACHINE))
 SHIPPED := $(patsubst cext/%.c,$(TARGET)/obj/%.o,$(wildcard cext/*.c)) $(TARGET)/obj/_qx.o
-REPEATABLE := -g0 -ffile-prefix-map=$(OUT)=out -ffile-prefix-map=$(CURDIR)=.
+SMALL      := -Os -g0 -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables
+REPEATABLE := -ffile-prefix-map=$(OUT)=out -ffile-prefix-map=$(CURDIR)=.
 ifeq ($(ARCH),host)
 SYSROOT_READY := $(OUT)/.build-packages
 TARGET_INCLUDES := $(INCLUDES)
@@ -133,14 +135,14 @@ endif
 
 $(TARGET)/obj/%.o: cext/%.c $(wildcard cext/*.h) $(SYSROOT_READY)
 	@mkdir -p $(@D)
-	@$(CROSS)$(CC) $(CFLAGS) $(REPEATABLE) $(WARNINGS) -Icext $(TARGET_INCLUDES) -c $< -o $@
+	@$(CROSS)$(CC) $(CFLAGS) $(SMALL) $(REPEATABLE) $(WARNINGS) -Icext $(TARGET_INCLUDES) -c $< -o $@
 
 $(TARGET)/obj/_qx.o: $(HOST)/_qx.c $(SYSROOT_READY)
 	@mkdir -p $(@D)
-	@$(CROSS)$(CC) $(CFLAGS) $(REPEATABLE) -Wno-all -Icext $(TARGET_INCLUDES) -c $< -o $@
+	@$(CROSS)$(CC) $(CFLAGS) $(SMALL) $(REPEATABLE) -fno-stack-protector -Wno-all -Icext $(TARGET_INCLUDES) -c $< -o $@
 
 $(TARGET)/launcher: $(SHIPPED)
-	@$(CROSS)$(CC) -pie -s -Wl,-z,relro,-z,now,-z,max-page-size=4096,--build-id=none,--as-needed -o $@ $(sort $^) $(TARGET_LIBS) -lpthread
+	@$(CROSS)$(CC) -pie -s -Wl,-z,relro,-z,now,-z,max-page-size=4096,--build-id=none,--as-needed,--gc-sections -o $@ $(sort $^) $(TARGET_LIBS) -lpthread
 
 $(TARGET)/usr/bin/qx: $(TARGET)/launcher firmware/bundle.py $(CORE)
 	@mkdir -p $(@D); rm -f $(@D)/qx-*
@@ -208,7 +210,7 @@ TESTS ?=
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
 UNIT          := -n 2 --dist worksteal tests/unit
-TOGETHER      := -n 3 --dist loadfile tests/boot tests/events tests/interop tests/lab tests/pbx tests/web tests/wire $(addprefix --ignore=,$(ALONE))
+TOGETHER      := -n 3 --dist loadfile tests/boot tests/campaign tests/events tests/interop tests/lab tests/pbx tests/web tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
 test: $(OUT)/.lab-packages $(OUT)/.test-packages $(AXE) build lint sanitize ## everything that CI runs

@@ -32,7 +32,9 @@ def byte_code(source: Path, name: str) -> bytes:
 def _bare(tree: ast.Module) -> ast.Module:
     """Without docstrings, which nobody reads on a unit: 0.2 MB of each daemon. Asserts stay. A class keeps a
     word, since a dataclass without any makes itself one at import, from its signature, and that is slow.
-    Types of functions go as well; those of fields make a dataclass what it is."""
+    Types of functions go as well, and what is only there for a type checker; those of fields make a dataclass
+    what it is."""
+    tree = _Typeless().visit(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
@@ -47,6 +49,36 @@ def _bare(tree: ast.Module) -> ast.Module:
         elif not node.body and not isinstance(node, ast.Module):
             node.body.append(ast.Pass())
     return ast.fix_missing_locations(tree)
+
+
+def _bodyless(node: ast.stmt) -> bool:
+    """A function that says no more than its type."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in node.body)
+
+
+class _Typeless(ast.NodeTransformer):
+    """Takes away `if TYPE_CHECKING:`, what a Protocol lists, and the types of variables, but for those of a
+    class."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return [self.visit(one) for one in node.orelse] or ast.Pass()
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases):
+            node.body = [
+                one for one in node.body if not isinstance(one, ast.AnnAssign) and not _bodyless(one)
+            ]
+        node.body = [one if isinstance(one, ast.AnnAssign) else self.visit(one) for one in node.body]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is None:
+            return ast.Pass()
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 def main() -> int:
