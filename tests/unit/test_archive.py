@@ -36,6 +36,7 @@ VALUES: dict[str, Plain] = {
     "snmp.hosts.noc.community": "secret-community",
 }
 OURS = Settings(QX200, VALUES)
+HASH, OTHER = ("$argon2id$v=19$m=12288,t=3,p=1$" + 22 * c + "$" + 43 * c for c in "AB")
 
 
 def restored(now: Settings, octets: bytes, passphrase: str = "") -> dict[str, Plain]:
@@ -82,6 +83,26 @@ def test_a_row_that_is_not_in_the_file_goes_with_its_secrets() -> None:
     octets = archive.make(OURS, "1.0.0", 0)
     there = Settings(QX200, {"extensions.102.name": "Bo", "extensions.102.password": "abcd"})
     assert not any("102" in path for path in restored(there, octets))
+
+
+def test_a_row_that_has_nothing_but_its_secret_keeps_it() -> None:
+    """R40, R25: an administrator who has set no more than a password still logs in with it."""
+    ours = Settings(QX200, {"users.admin.password": HASH, "snmp.hosts.noc.community": "known-here"})
+    octets = archive.make(ours, "1.0.0", 0)
+    assert restored(ours, octets) == {path: ours.explicit_value(path) for path in ours.explicit_paths()}
+    assert archive.restoring(Settings(QX200), octets).missing == ()
+
+
+@pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
+def test_the_administrators_password_outlives_an_older_backup(passphrase: str) -> None:
+    """R25: never back to the factory's, which stands on the label."""
+    octets = archive.make(OURS, "1.0.0", 0, passphrase)
+    there = Settings(QX200, {"users.admin.password": HASH, "users.bo.password": HASH})
+    after = restored(there, octets, passphrase)
+    assert after["users.admin.password"] == HASH
+    assert "users.bo.password" not in after
+    backed_up = archive.make(Settings(QX200, {"users.admin.password": OTHER}), "1.0.0", 0, PASSPHRASE)
+    assert restored(there, backed_up, PASSPHRASE) == {"users.admin.password": OTHER}
 
 
 def test_with_a_passphrase_secrets_are_in_it_for_its_owner_alone() -> None:

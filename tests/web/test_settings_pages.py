@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from board.lab.pair import Lab
 
-from labtools import wait_for
-from pairs import get, in_step
-from web.conftest import address_of, connecting, visitor
+from labtools import other, wait_for
+from pairs import get, in_step, put
+from web.conftest import address_of, connecting, serial, visitor
 from web.visitor import Visitor
 
 
@@ -125,6 +125,31 @@ def test_the_second_of_two_writers_is_told_and_nothing_is_lost(lab: Lab, master:
 
 
 # ── files ──
+
+
+def test_configuration_is_backed_up_and_restored_and_the_backup_follows(
+    lab: Lab, master: str, admin: Visitor
+) -> None:
+    """R40: one file, one commit, also on the other unit; what is the unit's own and the pair's stays; a
+    damaged file changes nothing."""
+    put(lab, master, "extensions.188.name=Before", "network.ntp=10.77.0.50")
+    form = admin.get("/maintenance/configuration").page.form("/maintenance/configuration/backup")
+    file = admin.sent(form.action, [*form.fields, ("passphrase", "")])
+    assert file.code == 200 and f'filename="{serial(master)}.qxb"' in file.headers["content-disposition"]
+    put(lab, master, "extensions.188.name=After", "network.ntp=")
+    restore = "/maintenance/configuration/restore"
+    damaged = file.octets[:-9] + b"nine more" + file.octets[-1:]
+    assert "backup" in admin.upload("/maintenance/configuration", restore, damaged).page.flat
+    assert get(lab, master, "extensions.188.name") == "After"
+    assert "The configuration was restored." in admin.upload(
+        "/maintenance/configuration", restore, file.octets
+    ).text  # fmt: skip
+    in_step(lab)
+    for unit in (master, other(master)):
+        assert get(lab, unit, "extensions.188.name") == "Before"
+        assert get(lab, unit, "network.ntp") == "10.77.0.50"
+    assert get(lab, master, "redundancy.virtual_ip") != get(lab, other(master), "redundancy.virtual_ip")
+    lab.qx(master, "unset", "extensions.188", "network.ntp").check_returncode()
 
 
 def test_the_certificate_of_https_is_replaced_and_made_anew(

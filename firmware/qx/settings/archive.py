@@ -36,6 +36,9 @@ PASSPHRASE_MAX = 1024  # characters
 PASSES, MEMORY = 3, 12 << 20  # Argon2id, as for passwords
 PASSES_MAX, MEMORY_MAX = 16, 64 << 20  # taken from a file
 
+# Stays even where the file is older: without it the factory's would count again, which is on the label.
+ADMIN_PASSWORD = "users.admin.password"
+
 # By the format that a step starts from: the body of that format to the next one's.
 Body = dict[str, Any]
 MIGRATIONS: dict[int, Callable[[Body], Body]] = {}
@@ -216,13 +219,14 @@ def restoring(now: Settings, octets: bytes, passphrase: str = "") -> Restoring:
     rows = {place[:2] for path in wanted if (place := now.schema.place(path))}
     kept: list[str] = []
     missing: list[str] = []
-    for path in sorted(archive.left_out):
+    for path in sorted({*archive.left_out, ADMIN_PASSWORD}.difference(archive.secrets)):
         setting, place = now.schema.find(path), now.schema.place(path)
         if setting is None or not setting.secret:
             continue
-        if place and place[:2] not in rows:
-            continue  # a row that had nothing but its secret
-        (kept if now.explicit(path) else missing).append(path)
+        if now.explicit(path):
+            kept.append(path)
+        elif path in archive.left_out and not (place and place[:2] not in rows):
+            missing.append(path)  # of a row that had more than its secret: the others are not made anew
     changes: dict[str, Plain] = {
         path: None
         for path in now.explicit_paths()
