@@ -26,6 +26,7 @@ struct qx_plan {
     uint8_t version;
     uint8_t vrid;
     uint32_t interval_cs;
+    uint32_t hang_ms; /* the guardian waits at least so long for a beat (board.toml) */
     bool virtual_mac;
     bool only_peer; /* advertisements of others are counted and named, not followed */
     bool wan_tracking;

@@ -86,6 +86,8 @@ static void set_hang_limit(struct qx_engine *engine, const struct qx_plan *plan)
         limit = plan->interval_cs * 20;
     if (!engine->status.realtime && limit < 2000 && (!plan->group || plan->interval_cs >= 100))
         limit = 2000;
+    if (limit < plan->hang_ms)
+        limit = plan->hang_ms;
     atomic_store(&engine->estate->hang_ms, limit);
 }
 

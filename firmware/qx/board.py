@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 LAB = "lab"
 UNIT = "unit"
 WATCHDOG_SECONDS = 30
+HANG_MAX_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
     """One board. `kind` is `lab` (reboot, watchdog, hostname, clock and global sysctls of the machine are
     never touched) or `unit`; `wan` is empty where no WAN interface is wired. `watchdog` is the device, empty
-    for none, and `watchdog_seconds` what it is set to while the daemon runs."""
+    for none, and `watchdog_seconds` what it is set to while the daemon runs. `hang_ms`: the engine counts
+    as hung no sooner (0: as the advertisement interval says), where processors may stand still."""
 
     name: str
     kind: str
@@ -37,6 +39,7 @@ class Board:
     https_port: int = 443
     watchdog: str = ""
     watchdog_seconds: int = WATCHDOG_SECONDS
+    hang_ms: int = 0
 
     @property
     def lab(self) -> bool:
@@ -64,7 +67,7 @@ def to_toml(board: Board) -> str:
     lines = [
         f"{field} = {json.dumps(value, ensure_ascii=False)}\n"
         for field, value in asdict(board).items()
-        if not field.startswith("watchdog")  # of an image's own boards only
+        if not field.startswith(("watchdog", "hang"))  # of an image's own boards only
     ]
     return "# What this board is. Written by `qx provision`.\n" + "".join(lines)
 
@@ -96,6 +99,9 @@ def read_board(paths: Paths) -> Board:
         raise Refusal(f"{file}: watchdog: expected a device in quotes, and none in the lab")
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 5 <= seconds <= 300:
         raise Refusal(f"{file}: watchdog_seconds: {seconds!r}; expected 5 to 300")
+    hang_ms = table.get("hang_ms", 0)
+    if not isinstance(hang_ms, int) or isinstance(hang_ms, bool) or not 0 <= hang_ms <= HANG_MAX_MS:
+        raise Refusal(f"{file}: hang_ms: {hang_ms!r}; expected 0 to {HANG_MAX_MS}")
     return Board(
         table["name"],
         table["kind"],
@@ -105,6 +111,7 @@ def read_board(paths: Paths) -> Board:
         https_port=_port(file, table, "https_port", 443),
         watchdog=watchdog,
         watchdog_seconds=seconds,
+        hang_ms=hang_ms,
     )
 
 

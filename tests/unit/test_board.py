@@ -28,6 +28,8 @@ def written(root: Path, text: str) -> Board:
     [
         ("watchdog_seconds = 5", "watchdog_seconds", 5),
         ("watchdog_seconds = 300", "watchdog_seconds", 300),
+        ("hang_ms = 0", "hang_ms", 0),
+        ("hang_ms = 10000", "hang_ms", 10_000),
         ("http_port = 0", "http_port", 0),
         ("http_port = 65535", "http_port", 65535),
         ('wan = "wan0"', "wan", "wan0"),
@@ -44,6 +46,9 @@ def test_what_it_may_say(tmp_path: Path, more: str, field: str, expected: object
         (UNIT + "watchdog_seconds = 4", "watchdog_seconds: 4; expected 5 to 300"),
         (UNIT + "watchdog_seconds = 301", "watchdog_seconds: 301; expected 5 to 300"),
         (UNIT + "watchdog_seconds = true", "watchdog_seconds: True; expected 5 to 300"),
+        (UNIT + "hang_ms = -1", "hang_ms: -1; expected 0 to 10000"),
+        (UNIT + "hang_ms = 10001", "hang_ms: 10001; expected 0 to 10000"),
+        (UNIT + "hang_ms = 2.5", "hang_ms: 2.5; expected 0 to 10000"),
         (UNIT + "http_port = 65536", "http_port: expected a whole number from 0 to 65535"),
         (UNIT + "http_port = -1", "http_port: expected a whole number"),
         (UNIT + 'https_port = "443"', "https_port: expected a whole number"),

@@ -193,7 +193,7 @@ def test_the_scripts_mount_nothing_for_writing_but_memory_and_data() -> None:
 
 def test_board_files_have_only_words_that_are_read() -> None:
     """R44, Bad input: one that nobody knows is one that was misspelt."""
-    known = {"name", "kind", "lan", "wan", "revision", "leds", "watchdog", "watchdog_seconds"}
+    known = {"name", "kind", "lan", "wan", "revision", "leds", "watchdog", "watchdog_seconds", "hang_ms"}
     for overlay in OVERLAYS[1:]:
         told = tomllib.loads((overlay / "etc/qx/board.toml").read_text())
         assert told.keys() <= known, overlay

@@ -217,6 +217,7 @@ class Engine:
         c.group, c.resume, c.passive, c.hold = plan.group, resume, plan.passive, plan.claim
         c.lan, c.wan = plan.lan.encode(), plan.wan.encode()
         c.version, c.vrid, c.interval_cs = plan.version, plan.vrid, plan.interval_cs
+        c.hang_ms = plan.hang_ms
         c.virtual_mac, c.only_peer, c.wan_tracking = plan.virtual_mac, plan.only_peer, plan.wan_tracking
         for name in ("virtual", "lan", "wan"):
             address = plan.virtual_ip if name == "virtual" else getattr(plan, name + "_service")

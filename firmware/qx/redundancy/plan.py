@@ -31,6 +31,7 @@ class Plan:
     version: int
     vrid: int
     interval_cs: int
+    hang_ms: int
     virtual_mac: bool
     only_peer: bool
     wan_tracking: bool
@@ -77,6 +78,7 @@ def make_plan(
         version=settings.number("redundancy.vrrp_version"),
         vrid=settings.number("redundancy.group_id"),
         interval_cs=settings.number("redundancy.advertisement_interval"),
+        hang_ms=board.hang_ms,
         virtual_mac=settings.flag("redundancy.virtual_mac"),
         only_peer=settings.text("redundancy.accept_from") in (("peer", "auto") if met else ("peer",)),
         wan_tracking=settings.flag("redundancy.wan_tracking"),
