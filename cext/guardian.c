@@ -52,7 +52,7 @@ struct guardian {
     int64_t stopping_until; /* asked to stop; 0: not */
     /* the engine's beat */
     uint64_t beat;
-    unsigned missed; /* looks on time that found no new beat */
+    int64_t silent; /* ns without a new beat, as far as looks were on time */
     int64_t looked;
     /* holdings kept in place for the next daemon */
     bool keeping;
@@ -202,7 +202,7 @@ static bool start_daemon(struct guardian *guardian, int64_t now) {
     atomic_store(&qx_estate->restart, 0);
     atomic_store(&qx_estate->working, 0);
     atomic_store(&qx_estate->taken, 0);
-    guardian->missed = 0;
+    guardian->silent = 0;
     pid_t guardian_pid = getpid();
     pid_t child = fork();
     if (child == 0) {
@@ -234,23 +234,24 @@ static bool start_daemon(struct guardian *guardian, int64_t now) {
 /* --- looking after it ----------------------------------------------------------------------------------- */
 
 /* True where the engine hangs. Looks that came late themselves (the whole machine stood still, or was busy)
- * prove nothing about the engine and do not count. */
+ * prove nothing about the engine and do not count. Time counts and not the looks: each process that ends
+ * here, and an application's orphans do so by the dozen, is the reason for one. */
 static bool hangs(struct guardian *guardian, int64_t now) {
     uint64_t beat = atomic_load(&qx_estate->beat);
-    bool on_time = now - guardian->looked < 2 * LOOK;
+    int64_t since = now - guardian->looked;
     guardian->looked = now;
     if (!atomic_load(&qx_estate->beating) || beat != guardian->beat) {
         guardian->beat = beat;
-        guardian->missed = 0;
+        guardian->silent = 0;
         return false;
     }
-    if (!on_time)
+    if (since >= 2 * LOOK)
         return false;
-    guardian->missed++;
+    guardian->silent += since;
     int64_t patience = atomic_load(&qx_estate->hang_ms) * MS;
     if (atomic_load(&qx_estate->working) && patience < WORK_PATIENCE)
         patience = WORK_PATIENCE; /* it waits in the kernel, where a signal would not reach it either */
-    return guardian->missed * LOOK >= patience;
+    return guardian->silent >= patience;
 }
 
 /* An end of the daemon that was meant: returns its exit code, or -1 where it was none. */
