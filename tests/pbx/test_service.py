@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What befalls a Master that serves: a split, changed settings (R10, R21, R22)."""
+"""What befalls a Master that serves: a split, a Kamailio that crashes, changed settings, somebody who guesses
+(R10, R20, R21, R22)."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 from board.lab.pair import Lab
 
-from labtools import becomes, forget_neighbours, other, wait_for
-from pairs import Log, pair, put, ready, service
+from counts import bound
+from labtools import becomes, forget_neighbours, other, role, stays, wait_for
+from pairs import Log, events, pair, put, ready, service
 from pbx.phones import Prober, Sipp, accounts, calls_of, credentials, register
 from pbx.service import (
     FAST,
@@ -26,6 +30,7 @@ from pbx.service import (
 
 CALLERS, CALLEES = 5061, 5062  # ports
 CALLING, CALLED = range(1000, 1002), range(1002, 1004)
+STRANGER = "172.30.0.66"
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +154,52 @@ def accepted(lab: Lab, extension: int) -> bool:
     row = f"{extension};{credentials(extension)};{CALLERS}"
     with Sipp(lab, "register", 5070, 1, rows=[row], timeout=3, agent="x", expires=120) as sipp:
         return sipp.outcome().successful == 1
+
+
+def test_a_kamailio_that_crashes(serving: Lab, record_figures: Callable[..., None]) -> None:
+    """R20, R22: started again within a second with every registration, calls stay up, the role stays."""
+    master = ready(serving)
+    before, running = located(serving, master), processes(serving, master)
+    with Prober(serving) as prober, Calls(serving, master, 4000):
+        moment = time.monotonic()
+        main = int((serving.units[master].root / "run/qx/kamailio/pid").read_text())
+        os.kill(main, signal.SIGKILL)  # what it started goes on, and must not stand in the way
+        wait_for(lambda: set(processes(serving, master)).isdisjoint(running), 5.0, "another Kamailio", 0.02)
+        wait_for(lambda: located(serving, master) == before, 5.0, "it has every registration", 0.02)
+        back = prober.back_after(moment)
+        stays(lambda: role(serving, master) == "master", 1.0, "the role stays")
+    print(f"service back after {back - moment:.3f} s")
+    record_figures(crash_s=round(back - moment, 3))
+    assert not prober.refused
+    assert application(serving, master)["restarts"] == 1
+    assert ready(serving) == master
+    assert back - moment < bound(1.0, 3.0)
+
+
+def test_brute_force_is_banned(serving: Lab) -> None:
+    """R21: nine wrong passwords or unknown users within a minute are answered, the tenth bans the address,
+    and that one alone; an event names it."""
+    master = ready(serving)
+    serving.exec("pc", ["ip", "address", "add", f"{STRANGER}/24", "dev", "lan"]).check_returncode()
+    guesses = [f"{CALLING[0]};[authentication username={CALLING[0]} password=guess-{n}]" for n in range(5)]
+    guesses += [f"99{n};[authentication username=99{n} password=guess]" for n in range(5)]
+    with Prober(serving) as prober, Prober(serving, address=STRANGER) as stranger:
+        wrong(serving, guesses[:9])
+        answers_since(stranger, time.monotonic(), "nine guesses")
+        wrong(serving, guesses[9:])
+        banned = time.monotonic() + 0.1
+        time.sleep(0.6)
+        assert not [moment for moment in stranger.answered if moment > banned]
+        answers_since(prober, time.monotonic(), "the ban of another address")
+    told = [event["description"] for event in events(serving, master)]
+    assert any(f"{STRANGER} is banned for wrong credentials" in text for text in told), told
+    register(serving, CALLING[:1], 5070, CALLERS)
+
+
+def wrong(lab: Lab, rows: list[str]) -> None:
+    """Each is refused with 403."""
+    with Sipp(lab, "guesses", 5071, len(rows), rows=rows, rate=50, timeout=10, address=STRANGER) as sipp:
+        sipp.good()
 
 
 def answers_since(prober: Prober, sent: float, title: str) -> None:
