@@ -17,6 +17,7 @@ from pairs import QUICK, pair, ready
 
 DAEMON_RESIDENT = 32 << 10  # KiB
 GUARDIAN_ANONYMOUS = 2 << 10
+WORKERS = min(32, (os.cpu_count() or 1) + 4)  # asyncio.to_thread makes so many, as they are wanted at once
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +58,15 @@ def test_the_guardian_is_small_and_holds_no_python(used: Lab) -> None:
         assert len(list(Path(f"/proc/{pid}/task").iterdir())) == 1, "no thread"
 
 
+def threads(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
 def shape(lab: Lab, unit: str) -> dict[str, object]:
-    """What must not grow: threads and descriptors of both processes, addresses, links, routes, timers."""
-    found: dict[str, object] = {}
-    for name, pid in (("daemon", lab.units[unit].daemon_pid()), ("guardian", guardian_pid(lab, unit))):
-        found[f"{name} threads"] = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    """What must not change: descriptors of both processes, the guardian's threads, addresses and routes."""
+    guardian = guardian_pid(lab, unit)
+    found: dict[str, object] = {"guardian threads": threads(guardian)}
+    for name, pid in (("daemon", lab.units[unit].daemon_pid()), ("guardian", guardian)):
         found[f"{name} descriptors"] = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     found["addresses"] = sorted(lab.status(unit)["addresses"].items())
     found["routes"] = sorted(lab.exec(unit, ["ip", "route"]).stdout.splitlines())
@@ -79,6 +84,7 @@ def test_nothing_leaks_over_takeovers(used: Lab) -> None:
         random_unit = ready(used)
     before = {unit: shape(used, unit) for unit in UNITS}
     resident = {unit: memory(used.units[unit].daemon_pid(), "VmRSS") for unit in UNITS}
+    running = {unit: threads(used.units[unit].daemon_pid()) for unit in UNITS}
     for _ in range(count(4, 50)):  # an even number: each unit is in the role again that it had
         used.cut(random_unit)
         becomes(used, other(random_unit), "master", 5.0)
@@ -88,6 +94,7 @@ def test_nothing_leaks_over_takeovers(used: Lab) -> None:
     assert {unit: shape(used, unit) for unit in UNITS} == before
     for unit in UNITS:
         assert memory(used.units[unit].daemon_pid(), "VmRSS") < resident[unit] + 1024
+        assert threads(used.units[unit].daemon_pid()) < running[unit] + WORKERS
 
 
 def test_the_guardian_does_not_grow_over_restarts(used: Lab) -> None:
