@@ -50,6 +50,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         wanted += [*rows(WANTS_OTHER, "polycom"), *rows(UNSUPPORTED, "other")]
         put(lab, master, *wanted)
         in_step(lab)
+        time.sleep(2)  # until Kamailio has read the accounts: fifty that it does not know would be a ban
         register(lab, PACED, 5070, 5100)
         for place, extension in enumerate(ODD[:-1]):
             agent = "Unknown 1.0" if extension == UNSUPPORTED else "Yealink SIP-T46U 108.86"
