@@ -11,7 +11,7 @@ from board.lab import namespace
 from board.lab.demo import Demo
 from board.lab.pair import Lab
 
-from labtools import qx
+from labtools import qx, wait_for
 
 FAST = Demo(plan="other", version=3, interval="0.1", pbx=True)  # 100 ms, Kamailio as the image has it
 DEFAULT = Demo(plan="other", pbx=True)
@@ -61,6 +61,19 @@ def processes(lab: Lab, unit: str) -> list[int]:
 
 def located(lab: Lab, unit: str) -> int:
     """How many contacts Kamailio itself has; -1 where it does not answer."""
-    control = lab.units[unit].root / "run" / "qx" / "kamailio" / "control"
-    told = lab.exec(unit, ["kamcmd", "-s", f"unix:{control}", "stats.get_statistics", "usrloc:"]).stdout
+    told = _kamcmd(lab, unit, "stats.get_statistics", "usrloc:")
     return int(told.split("=")[1].split()[0]) if "=" in told else -1
+
+
+def reads(lab: Lab, unit: str, extension: int, seconds: float = 10.0) -> None:
+    """Waits until the Kamailio there knows the account, and with it all that were set at once: whoever
+    registers sooner gives wrong credentials, and ten of them are a ban."""
+    wait_for(
+        lambda: f"name: {extension}" in _kamcmd(lab, unit, "htable.get", "users", f"s:{extension}"),
+        seconds, f"Kamailio knows {extension}",
+    )  # fmt: skip
+
+
+def _kamcmd(lab: Lab, unit: str, *words: str) -> str:
+    control = lab.units[unit].root / "run" / "qx" / "kamailio" / "control"
+    return lab.exec(unit, ["kamcmd", "-s", f"unix:{control}", *words]).stdout

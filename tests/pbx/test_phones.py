@@ -12,12 +12,12 @@ from statistics import mean
 from typing import Any
 
 import pytest
-from board.lab.demo import Demo
 from board.lab.pair import Lab
 
 from labtools import Capture, becomes, other, wait_for
 from pairs import events, in_step, pair, put, ready
-from pbx.phones import Sipp, accounts, register
+from pbx.phones import AGENT, Sipp, accounts, register
+from pbx.service import FAST, phone_states, reads
 
 PACE = 0.1
 PACED = range(1000, 1050)
@@ -41,8 +41,7 @@ def rows(extension: int, vendor: str = "yealink") -> list[str]:
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """50 phones that obey, and one of each other kind."""
-    demo = Demo(plan="other", version=3, interval="0.1", pbx=True)
-    with pair("ph", tmp_path_factory.mktemp("phones"), demo) as lab:
+    with pair("ph", tmp_path_factory.mktemp("phones"), FAST) as lab:
         master = ready(lab)
         wanted = [f"phone_reboot.pace={PACE}", *accounts([*PACED, *ODD])]
         for extension in (*PACED, CHALLENGES, REFUSES, SILENT, NOWHERE):
@@ -50,21 +49,16 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         wanted += [*rows(WANTS_OTHER, "polycom"), *rows(UNSUPPORTED, "other")]
         put(lab, master, *wanted)
         in_step(lab)
-        time.sleep(2)  # until Kamailio has read the accounts: fifty that it does not know would be a ban
+        reads(lab, master, PACED[-1])
         register(lab, PACED, 5070, 5100)
         for place, extension in enumerate(ODD[:-1]):
-            agent = "Unknown 1.0" if extension == UNSUPPORTED else "Yealink SIP-T46U 108.86"
+            agent = "Unknown 1.0" if extension == UNSUPPORTED else AGENT
             register(lab, [extension], 5070, 5101 + place, agent=agent)
         yield lab
 
 
 def told(lab: Lab, unit: str) -> dict[str, Any]:
     return json.loads(lab.qx(unit, "phones", "--json").stdout)
-
-
-def states(lab: Lab, unit: str) -> dict[int, str]:
-    phones = told(lab, unit)["phones"].values()
-    return {int(phone["name"].split()[0]): phone["state"] for phone in phones}
 
 
 def phones_of_each_kind(lab: Lab, stack: ExitStack) -> list[Sipp]:
@@ -88,10 +82,15 @@ def test_after_a_takeover_reachable_phones_are_left_alone(office: Lab) -> None:
     ):
         office.power_off(master)
         becomes(office, backup, "master", 5.0)
-        wait_for(lambda: states(office, backup).get(PACED[-1]) == "reachable", 20.0, "they were asked", 0.2)
+        wait_for(
+            lambda: phone_states(office, backup).get(PACED[-1]) == "reachable", 20.0, "they were asked", 0.2
+        )
         there.good()
         wait_for(
-            lambda: states(office, backup)[SILENT] == "silent", 30.0, "the silent one got its order", 0.2
+            lambda: phone_states(office, backup)[SILENT] == "silent",
+            30.0,
+            "the silent one got its order",
+            0.2,
         )
         wire.stop()
     texts = [frame.message[8:].decode(errors="replace") for frame in wire.frames()]
@@ -117,7 +116,7 @@ def test_policy_all(office: Lab, record_figures: Callable[..., None]) -> None:
             **dict.fromkeys(PACED, "rebooted"), CHALLENGES: "rebooted", REFUSES: "refused",
             WANTS_OTHER: "unsupported", SILENT: "silent", UNSUPPORTED: "unsupported", NOWHERE: "unregistered",
         }  # fmt: skip
-        wait_for(lambda: states(office, master) == expected, 40.0, "every phone is settled", 0.2)
+        wait_for(lambda: phone_states(office, master) == expected, 40.0, "every phone is settled", 0.2)
         for sipp in sipps:
             sipp.good()
         wire.stop()
