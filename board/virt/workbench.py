@@ -35,6 +35,7 @@ class Workbench:
         self._send(
             f"echo {mark} begin; timeout {max(1, round(seconds))} sh -c "
             f"\"$(cat <<'{mark}'\n{command}\n{mark}\n)\" "
+            f"</dev/null 2>&1; code=$?; echo; echo {mark} end $code\n"
         )
         end = re.compile(rf"{mark} end (\d+)\n".encode())
         try:
