@@ -3,22 +3,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from board.lab.pair import Lab
 from playwright.sync_api import Browser, Error
 
+from counts import SOAK
 from labtools import other, wait_for
-from pairs import ready
+from pairs import in_step, ready
 from web.conftest import come_in, follow
+from web.test_browser import WAYS
 
-DESK = {"width": 1280, "height": 900}
 
-
+@pytest.mark.parametrize(("viewport", "script"), WAYS if SOAK else WAYS[:1])
 def test_swap_master_device_by_its_button(
-    lab: Lab, urls: dict[str, str], browser: Browser, master: str
+    lab: Lab, urls: dict[str, str], browser: Browser, viewport: Any, script: bool
 ) -> None:
     """R8, the guide's section 8: the question, the answer, and the login page of the unit that restarted."""
-    ready(lab)
-    context, page = come_in(browser, urls[master], DESK, False)
+    master = ready(lab)
+    in_step(lab)
+    context, page = come_in(browser, urls[master], viewport, script)
     follow(page, "Setup", "Redundancy")
     page.get_by_role("link", name="Swap Master Device").click()
     assert page.get_by_role("link", name="Cancel").is_visible()
