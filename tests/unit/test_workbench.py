@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from board.virt.workbench import Workbench
 
 
@@ -28,7 +27,8 @@ def bench(tmp_path: Path) -> Iterator[Workbench]:
 
 
 def test_a_command_ends_with_its_code_and_both_its_streams(bench: Workbench) -> None:
-    assert bench.run("echo 'one  \"$HOME\" two'; echo three >&2; exit 7", 5) == (7, 'one  "$HOME" two\nthree\n')
+    found = bench.run("echo 'one  \"$HOME\" two'; echo three >&2; exit 7", 5)
+    assert found == (7, 'one  "$HOME" two\nthree\n')
     assert bench.run("printf x", 5) == (0, "x")
 
 
