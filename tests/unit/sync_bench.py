@@ -192,6 +192,34 @@ class Line:
         return not all(end.on for end in self.ends)
 
 
+async def joined(a: Unit, b: Unit) -> Line:
+    """a is Master, b Backup."""
+    a.sync.role(True)
+    b.sync.role(False)
+    return await Line(a, b).join()
+
+
+def history(store: Store, revisions: int, first: int = 0) -> None:
+    """So many revisions, each with an extension of its own."""
+    for number in range(first, first + revisions):
+        store.commit({"mail.user": f"u{number}", f"extensions.{100 + number}.name": "x"}, "admin", "set")
+
+
+def events(unit: Unit, name: str) -> list[str]:
+    """What a unit has said in the events of that name."""
+    return [said for _, told, said in unit.events if told == name]
+
+
+def split(a: Unit, b: Unit) -> None:
+    """Both had the same, and each went on by itself: b was promoted."""
+    history(a.store, 3)
+    b.store.apply_deltas(a.store.log.frames(0))
+    history(a.store, 2, 10)
+    b.store.open_history(7)
+    for number in range(4):
+        b.store.commit({"mail.user": f"loser{number}", "mail.password": "s3cret"}, "admin", "set")
+
+
 async def until(true: Callable[[], Any], seconds: float = WAIT) -> None:
     """Waits until it is."""
     end = asyncio.get_running_loop().time() + seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How old the Backup's state is, across restarts (R5, R15)."""
+"""How old the Backup's state is, told while it grows and kept across restarts (R5, R15)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from settings_bench import new
-from sync_bench import Line, Unit, in_step, until
+from sync_bench import Line, Unit, in_step, joined, run, until
 
 from qx.sync.lately import Lately
 
@@ -79,3 +79,31 @@ def test_a_unit_that_starts_alone_knows_how_old_its_state_is(tmp_path: Path) -> 
 
     asyncio.run(before())
     asyncio.run(after(False))
+
+
+def test_the_age_is_told_once_when_it_is_too_old_and_once_when_it_is_not(
+    tmp_path: Path,
+) -> None:
+    """R15: three intervals; on both units, as each knows it."""
+
+    async def work(a: Unit, b: Unit) -> None:
+        await a.commit({"redundancy.sync_interval": 1})
+        line = await joined(a, b)
+        await in_step(a, b)
+        assert (a.sync.status()["age_s"], b.sync.status()["age_s"]) == (0.0, 0.0)
+        await line.cut()
+        # The session may have been silent for 3 s before its end was noticed, and this one was young.
+        assert 0 <= b.sync.status()["age_s"] <= 0.5
+        await until(
+            lambda: "Synchronization is stale" in b.names() and "Synchronization is stale" in a.names()
+        )
+        assert b.sync.status()["age_s"] >= 3.0
+        b.sync.reconcile()
+        line = await Line(a, b).join()
+        await until(
+            lambda: "Synchronization is current" in b.names() and "Synchronization is current" in a.names()
+        )
+        assert b.names() == a.names() == ["Synchronization is stale", "Synchronization is current"]
+        await line.cut()
+
+    run(work, tmp_path)
