@@ -22,7 +22,6 @@ from trust_bench import LAB, TODAY, A, B, issued, new_paths
 from qx.board import Board
 from qx.identity import Identity
 from qx.model import MODELS
-from qx.redundancy.peer.hello import Mismatch
 from qx.redundancy.peer.message import LIVE, SETTINGS, VOICE, BadMessage
 from qx.redundancy.peer.part import Channel
 from qx.redundancy.peer.session import Session
@@ -203,9 +202,6 @@ def run(work: Coroutine[Any, Any, T] | Awaitable[T], limit: float = 60.0) -> T:
         return result
 
     return asyncio.run(main(), debug=False)
-
-
-__all__ = ["Mismatch", "Recorder", "Unit", "addresses", "both_up", "join", "run", "two", "until"]
 
 
 def main() -> None:

@@ -13,18 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from flash_bench import mark
-from sync_bench import Line, Unit, in_step, pair, same, until
+from sync_bench import Line, Unit, in_step, joined, pair, same, until
 
 from qx.errors import Refusal
 from qx.sync import messages
-
-
-async def joined(a: Unit, b: Unit) -> Line:
-    a.sync.role(True)
-    b.sync.role(False)
-    line = await Line(a, b).join()
-    await in_step(a, b)
-    return line
 
 
 async def following(folder: Path) -> None:
@@ -63,6 +55,7 @@ async def backup_cannot_flush(folder: Path) -> None:
     """R16: no acknowledgement, a critical event, once, and no other try until a restart."""
     a, b = pair(folder)
     line = await joined(a, b)
+    await in_step(a, b)
     await a.commit({"mail.user": "before"})
     assert await a.sync.durable(a.store.position, 5.0)
     (folder / "fail").touch()
@@ -97,6 +90,7 @@ async def master_cannot_flush(folder: Path) -> None:
     """R16: refused in words, nothing crosses, and what the Backup has stays what the Master had."""
     a, b = pair(folder)
     await joined(a, b)
+    await in_step(a, b)
     await a.commit({"mail.user": "before"})
     await in_step(a, b)
     (folder / "fail").touch()
@@ -125,9 +119,7 @@ async def conflict_cannot_flush(folder: Path) -> None:
     for unit in (a, b):
         unit.store.commit({"mail.user": unit.serial}, "t", "set")
     (folder / "fail").touch()
-    a.sync.role(True)
-    b.sync.role(False)
-    await Line(a, b).join()
+    await joined(a, b)
     await until(lambda: "Synchronization begins anew" in b.names())
     assert b.names()[0] == "Conflict snapshot not kept"
     assert b.store.settings["mail.user"] == "QX200-B"

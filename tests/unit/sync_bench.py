@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +21,7 @@ from settings_bench import QX200, new, opened
 
 from qx.model import Model
 from qx.redundancy.peer.hello import PeerHello
-from qx.redundancy.peer.message import LIVE, BadMessage
+from qx.redundancy.peer.message import BadMessage
 from qx.redundancy.peer.part import Part
 from qx.redundancy.peer.wire import Wire
 from qx.settings.lineage import Decision
@@ -266,26 +265,3 @@ def run(work: Callable[[Unit, Unit], Awaitable[None]], folder: Path, **more: Any
             b.close()
 
     asyncio.run(asyncio.wait_for(whole(), 120))
-
-
-@contextmanager
-def full_disk(mount: Path, room: int) -> Iterator[None]:
-    """Fills the file system up to `room` octets."""
-    import os
-
-    filler = mount / "filler"
-    free = os.statvfs(mount)
-    with filler.open("wb") as out:
-        left = free.f_bavail * free.f_frsize - room
-        with suppress(OSError):
-            while left > 0:
-                out.write(bytes(min(left, 1 << 16)))
-                out.flush()
-                left -= 1 << 16
-    try:
-        yield
-    finally:
-        filler.unlink()
-
-
-__all__ = ["LIVE", "Line", "Unit", "full_disk", "in_step", "pair", "run", "same", "threading", "until"]
