@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
+from functools import partial
 from typing import Any
 
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
+from background import Background
 from qx.control.client import call
 from qx.errors import Refusal
 from qx.paths import Paths
@@ -39,34 +40,21 @@ def values(lab: Lab, unit: str, paths: list[str]) -> dict[str, str]:
     return {one["path"]: one["text"] for one in found}
 
 
-class Writers:
+class Writers(Background):
     """So many threads, each with a write every `pace` seconds at most. A context manager."""
 
     def __init__(self, lab: Lab, threads: int, pace: float) -> None:
+        self.paths = [f"extensions.{FIRST + number}.name" for number in range(threads)]
+        super().__init__(*(partial(self._run, path) for path in self.paths))
         self._lab, self._pace = lab, pace
-        self._go, self._end = threading.Event(), threading.Event()
+        self._go = threading.Event()
+        self._go.set()
         self._lock = threading.Lock()
         self._busy = 0
-        self.paths = [f"extensions.{FIRST + number}.name" for number in range(threads)]
-        self._threads = [threading.Thread(target=self._run, args=(path,)) for path in self.paths]
         self.tried = dict.fromkeys(self.paths, 0)
         self.both = dict.fromkeys(self.paths, 0)  # the last number that was answered `durable: both`
         self.taken = 0  # writes that were answered, `this` or `both`
         self.taken_by_both = 0
-
-    def __enter__(self) -> Writers:
-        self._go.set()
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._end.set()
-        self._go.set()
-        for thread in self._threads:
-            thread.join()
 
     def pause(self) -> None:
         """Returns when nobody waits for an answer any more."""
@@ -88,13 +76,13 @@ class Writers:
 
     def _run(self, path: str) -> None:
         unit = UNITS[0]
-        while not self._end.is_set():
+        while not self._over.is_set():
             with self._lock:
                 self._busy += 1
             if not self._go.is_set():
                 with self._lock:
                     self._busy -= 1
-                self._go.wait()
+                self._go.wait(0.1)
                 continue
             due = time.monotonic() + self._pace
             try:

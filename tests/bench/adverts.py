@@ -9,45 +9,36 @@ but VRRP, so the probe's replies do not pass through here.
 import contextlib
 import socket
 import struct
-import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 from board.lab import namespace
 from board.lab.demo import VIRTUAL_IP
 from board.lab.network import PC_LAN, UNITS
+
+from background import Background
 
 _GROUP_ADDRESS = "224.0.0.18"
 _VRRP = 112
 _UNIT = {str(VIRTUAL_IP[unit].ip): unit for unit in UNITS}
 
 
-class Adverts:
+class Adverts(Background):
     """Advertisements heard since it was opened: CLOCK_MONOTONIC seconds, unit, priority."""
 
     def __init__(self, netns: str) -> None:
+        super().__init__(self._listen)
         self._socket = namespace.socket_in(netns, socket.AF_INET, socket.SOCK_RAW, _VRRP)
         membership = socket.inet_aton(_GROUP_ADDRESS) + PC_LAN.ip.packed
         self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
         self._socket.settimeout(0.2)
         self._heard: list[tuple[float, str, int]] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
 
-    def __enter__(self) -> "Adverts":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join(2.0)
+    def _close(self) -> None:
         self._socket.close()
 
     def _listen(self) -> None:
-        while not self._ended.is_set():
+        while not self._over.is_set():
             with contextlib.suppress(TimeoutError):
                 packet = self._socket.recv(2048)
                 at = time.monotonic()

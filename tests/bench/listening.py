@@ -9,38 +9,28 @@ import struct
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 from board.lab import namespace
 from board.lab.namespace import LabError
 
+from background import Background
+
 _GROUP = f"{struct.unpack('=I', socket.inet_aton('224.0.0.18'))[0]:08X}"
 
 
-class Listening:
+class Listening(Background):
     """`wait` returns the instant (CLOCK_MONOTONIC seconds) at which the membership was first seen."""
 
     def __init__(self, netns: str) -> None:
+        super().__init__(self._look)
         self._netns = netns
-        self._ended = threading.Event()
         self._seen = threading.Event()
         self._at = 0.0
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> "Listening":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join(2.0)
 
     def _look(self) -> None:
         namespace.enter(self._netns)
         memberships = Path("/proc/thread-self/net/igmp")
-        while not self._ended.is_set():
+        while not self._over.is_set():
             if _GROUP in memberships.read_text():
                 self._at = time.monotonic()
                 self._seen.set()

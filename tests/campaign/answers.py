@@ -14,16 +14,16 @@ import itertools
 import select
 import socket
 import struct
-import threading
 import time
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
-from types import TracebackType
 
 from board.lab import namespace
 from board.lab.network import UNITS
 from board.lab.pair import Lab
+
+from background import Background
 
 EVERY = 0.02  # seconds between two questions
 _ALL, _ARP = 0x0003, 0x0806  # ETH_P_ALL: before the bridge takes the frame
@@ -90,14 +90,14 @@ class Record:
         del self.asked[: bisect_left(self.asked, before, key=lambda one: one.at)]
 
 
-class Answers:
+class Answers(Background):
     """A running watch; `record` is read by its owner between steps."""
 
     def __init__(self, lab: Lab) -> None:
+        super().__init__(self._run)
         self.address = IPv4Interface(lab.service_addresses()[0]).ip
         self.record = Record()
         self._failed: list[BaseException] = []
-        self._over = threading.Event()
         self._ask = namespace.socket_in(lab.network.name("pc"), socket.AF_PACKET, socket.SOCK_RAW)
         self._ask.bind(("lan", _ARP))
         # Every interface of the switch, also ports that are plugged in later.
@@ -113,17 +113,8 @@ class Answers:
         self._frame = (
             b"\xff" * 6 + mac + struct.pack("!HHHBBH", _ARP, 1, 0x0800, 6, 4, 1) + mac + bytes(10) + target
         )
-        self._thread = threading.Thread(target=self._run, name="answers", daemon=True)
 
-    def __enter__(self) -> Answers:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
+    def _close(self) -> None:
         self._ask.close()
         self._hear.close()
 

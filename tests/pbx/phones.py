@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from types import TracebackType
 from board.lab import namespace
 from board.lab.pair import Lab
 
+from background import Background
 from labtools import wait_for
 from pairs import service
 
@@ -134,33 +134,24 @@ def register(
         sipp.good()
 
 
-class Prober:
+class Prober(Background):
     """OPTIONS to the service every 10 ms from the PC; notes when each was answered (CLOCK_MONOTONIC)."""
 
     def __init__(self, lab: Lab, pause: float = 0.01, address: str = PC) -> None:
+        super().__init__(self._ask, self._hear)
         self._there, self._pause = (service(lab), 5060), pause
         self._sock = namespace.socket_in(lab.network.name("pc"), socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.bind((address, 0))
         self._sock.settimeout(pause)
-        self._ended = threading.Event()
         self.answered: list[float] = []
         self.refused: list[float] = []  # the kernel told of an ICMP unreachable
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._ask, self._hear)]
 
-    def __enter__(self) -> Prober:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join(2)
+    def _close(self) -> None:
         self._sock.close()
 
     def _ask(self) -> None:
         port, number = self._sock.getsockname()[1], 0
-        while not self._ended.wait(self._pause):
+        while not self._over.wait(self._pause):
             number += 1
             text = (
                 f"OPTIONS sip:{self._there[0]} SIP/2.0\r\n"
@@ -174,7 +165,7 @@ class Prober:
                 self.refused.append(time.monotonic())
 
     def _hear(self) -> None:
-        while not self._ended.is_set():
+        while not self._over.is_set():
             try:
                 octets = self._sock.recv(4096)
             except TimeoutError:
