@@ -69,6 +69,29 @@ def test_what_it_may_not_say(tmp_path: Path, text: str, words: str) -> None:
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "name"),
+        ("name = 1", "name"),
+        ("x", "TOML"),
+        ("name='a'\nkind='b'\nlan='c'", "kind"),
+        ("name='a'\nkind='lab'\nlan='e/0'", "lan"),
+        ("name='a'\nkind='lab'\nlan='e'\nwan='e'", "wan"),
+        ("name='a'\nkind='lab'\nlan='e'\nwan=3", "wan"),
+    ],
+)
+def test_a_bad_board_file_is_named(tmp_path: Path, text: str, named: str) -> None:
+    """Bad input: file and field."""
+    paths = Paths(tmp_path)
+    paths.etc_qx.mkdir(parents=True)
+    with pytest.raises(NotProvisioned, match=r"board\.toml: not found"):
+        read_board(paths)
+    paths.board_toml.write_text(text)
+    with pytest.raises(Refusal, match=rf"board\.toml: .*{named}"):
+        read_board(paths)
+
+
 def test_none_is_no_board(tmp_path: Path) -> None:
     with pytest.raises(NotProvisioned, match="expected a provisioned root"):
         read_board(Paths(tmp_path))
@@ -91,9 +114,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*(name.rstrip("+") for name in MODELS), "virt"])
-def test_the_boards_of_this_tree(tmp_path: Path, name: str) -> None:
+def test_the_boards_of_this_tree(name: str) -> None:
     """R44, Models: each has a watchdog that starts it anew, and a WAN port where its model has one."""
-    board = written(tmp_path, (BOARDS / name / "overlay/etc/qx/board.toml").read_text())
+    board = read_board(Paths(BOARDS / name / "overlay"))
     assert (board.name.rstrip("+"), board.kind) == (name, "unit")
     assert board.watchdog
     model = next((one for key, one in MODELS.items() if key.rstrip("+") == name), None)

@@ -149,29 +149,6 @@ def test_an_interrupted_provision_is_no_unit_and_can_be_repeated(
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("", "name"),
-        ("name = 1", "name"),
-        ("x", "TOML"),
-        ("name='a'\nkind='b'\nlan='c'", "kind"),
-        ("name='a'\nkind='lab'\nlan='e/0'", "lan"),
-        ("name='a'\nkind='lab'\nlan='e'\nwan='e'", "wan"),
-        ("name='a'\nkind='lab'\nlan='e'\nwan=3", "wan"),
-    ],
-)
-def test_a_bad_board_file_is_named(tmp_path: Path, text: str, named: str) -> None:
-    """Bad input: file and field."""
-    paths = Paths(tmp_path)
-    paths.etc_qx.mkdir(parents=True)
-    with pytest.raises(NotProvisioned, match=r"board\.toml: not found"):
-        read_board(paths)
-    paths.board_toml.write_text(text)
-    with pytest.raises(Refusal, match=rf"board\.toml: .*{named}"):
-        read_board(paths)
-
-
-@pytest.mark.parametrize(
     "text", ["", "serial = 3", "serial = 'A'", "serial='A'\nmodel='b'", "\x00", "serial='A B'\nmodel='qx50'"]
 )
 def test_a_damaged_identity_is_named(tmp_path: Path, text: str) -> None:
