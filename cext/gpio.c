@@ -124,8 +124,9 @@ static void describe(const struct qx_gpio_lines *lines, struct gpio_v2_line_requ
         if (lines->active_low[i])
             low->mask |= 1ULL << i;
     }
-    if (!low->mask) { /* an attribute of no line is refused */
+    if (!low->mask) { /* an attribute of no line is refused, and so is anything in one that is not counted */
         *low = *off;
+        *off = (struct gpio_v2_line_config_attribute){0};
         request->config.num_attrs = 1;
     }
 }

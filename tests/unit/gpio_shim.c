@@ -44,6 +44,10 @@ static int request_lines(struct gpio_v2_line_request *request) {
     for (unsigned i = 0; i < request->num_lines; i++)
         if (request->offsets[i] >= 8)
             return refuse(EINVAL);
+    static const struct gpio_v2_line_config_attribute none;
+    for (unsigned i = request->config.num_attrs; i < GPIO_V2_LINE_NUM_ATTRS_MAX; i++)
+        if (memcmp(&request->config.attrs[i], &none, sizeof none) != 0)
+            return refuse(EINVAL); /* seen of Linux 6.1 on a PL061 */
     for (unsigned i = 0; i < request->config.num_attrs; i++) {
         const struct gpio_v2_line_config_attribute *attr = &request->config.attrs[i];
         if (!attr->mask || (attr->mask & ~all))
