@@ -63,7 +63,6 @@ class Bench:
     def on(self) -> None:
         self.machine.power_on()
         started(self.machine)
-        self.tray()
 
     def tray(self) -> None:
         """The images are in TRAY; after a restart they have to be put there again."""
@@ -73,7 +72,15 @@ class Bench:
         assert code == 0, said
 
     def upgrade(self, name: str, *options: str) -> tuple[int, str]:
+        self.tray()
         return self.machine.run(f"qx upgrade {TRAY}/{name} {' '.join(options)}", INSTALL)
+
+    def restarts_with(self, name: str) -> int:
+        """Installs the image, which restarts the unit; how often a kernel had been started before."""
+        starts = self.machine.starts()
+        code, said = self.upgrade(name, "--now")
+        assert code == 0, said
+        return starts
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +176,8 @@ def test_an_upgrade(bench: Bench, record_figures: Callable[..., None]) -> None:
     there."""
     before = bench.confirmed()
     assert bench.machine.run("qx set extensions.301.name=Before", 90)[0] == 0
-    starts, began = bench.machine.starts(), time.monotonic()
-    code, said = bench.upgrade("good.swu", "--now")
-    assert code == 0, said
+    began = time.monotonic()
+    starts = bench.restarts_with("good.swu")
     installed = time.monotonic() - began
     started_anew(bench.machine, starts)
     bench.lasted = time.monotonic() - began
@@ -186,10 +192,7 @@ def test_an_upgrade(bench: Bench, record_figures: Callable[..., None]) -> None:
 def test_firmware_that_never_becomes_healthy(bench: Bench) -> None:
     """R38: its application does not start: after its trial the old slot returns by itself, and says why."""
     before = bench.confirmed()
-    bench.tray()
-    starts = bench.machine.starts()
-    code, said = bench.upgrade("ill.swu", "--now")
-    assert code == 0, said
+    starts = bench.restarts_with("ill.swu")
     started_anew(bench.machine, starts)
     started_anew(bench.machine, starts + 1)
     assert bench.confirmed() == before
@@ -199,10 +202,7 @@ def test_firmware_that_never_becomes_healthy(bench: Bench) -> None:
 def test_firmware_that_does_not_start(bench: Bench) -> None:
     """R38: a root file system without an init: three tries, then the boot loader starts the old slot."""
     before = bench.confirmed()
-    bench.tray()
-    starts = bench.machine.starts()
-    code, said = bench.upgrade("dead.swu", "--now")
-    assert code == 0, said
+    starts = bench.restarts_with("dead.swu")
     wait_for(lambda: bench.machine.starts() >= starts + 4, BOOT, "three tries and the old slot")
     bench.machine.hang_up()
     assert bench.confirmed() == before
