@@ -40,7 +40,8 @@ class Ear:
         return {who for at, who, priority in self.heard if at > since and priority}
 
 
-def wait_for(look: Callable[[], Found], seconds: float, what: str) -> Found:
+def wait_for(look: Callable[[], Found], seconds: float, what: str, every: float = 0.5) -> Found:
+    """`every`: seconds between two looks; what is asked of a guest costs it time."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
@@ -48,7 +49,7 @@ def wait_for(look: Callable[[], Found], seconds: float, what: str) -> Found:
             return found
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what}; last seen: {found!r}")
-        time.sleep(0.5)
+        time.sleep(every)
 
 
 def status(machine: Machine) -> dict[str, Any]:
@@ -78,7 +79,8 @@ def becomes(machine: Machine, role: str, seconds: float = BOOT) -> dict[str, Any
         told = status(machine)
         return told if told.get("role") == role else {}
 
-    return wait_for(look, seconds, f"{machine.name} {role}; the serial line said {machine.said()[-400:]!r}")
+    what = f"{machine.name} {role}; the serial line said {machine.said()[-400:]!r}"
+    return wait_for(look, seconds, what, every=2)
 
 
 def lit(machine: Machine, line: int, seconds: float) -> list[tuple[float, int]]:
