@@ -231,6 +231,8 @@ bool qx_group_promote(struct qx_group *group, int64_t now, struct qx_actions *ac
 void qx_group_advert(struct qx_group *group, int64_t now, uint8_t priority, uint32_t source, int64_t interval,
                      struct qx_actions *actions) {
     enum qx_state before = group->fsm.state;
+    if (!group->link)
+        return; /* it was on its way when the link went: nobody listens without one */
     refresh(group, now);
     if (before == QX_BACKUP) {
         /* Only the peer can give its seat away; a stranger's release is followed, and no more (R9). */

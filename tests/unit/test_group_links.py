@@ -7,6 +7,7 @@ import pytest
 from machine import BACKUP, INITIALIZE, MS, SECOND
 from pair_simulator import Pair
 from simulated_unit import Unit
+from test_group import told
 from test_group_orders import Story, pair, story
 
 from _qx import lib
@@ -129,6 +130,21 @@ def test_a_backup_without_link_waits_for_it(story: Story) -> None:
     assert (pair.masters, other.state) == ([], INITIALIZE)
     other.set_carrier(True)
     pair.until(lambda: other.is_master, within=2 * pair.master_down + 4 * SECOND)
+
+
+def test_what_is_heard_after_the_link_went_makes_no_listener(story: Story) -> None:
+    """R9: an advertisement was in the queue still. It made a listener of the Master, which then heard nothing
+    more and became Master again without a cable."""
+    pair, master, other = story
+    pair.settled(master)
+    other.power_off()
+    master.set_carrier(False)
+    told(pair, master, 255)
+    assert master.state != BACKUP
+    pair.run(20 * SECOND)
+    assert (master.state, master.holds) == (INITIALIZE, False)
+    master.set_carrier(True)
+    pair.until(lambda: master.is_master, within=2 * pair.master_down + 4 * SECOND)
 
 
 def test_a_unit_boots_without_link() -> None:
