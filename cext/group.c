@@ -237,10 +237,12 @@ void qx_group_advert(struct qx_group *group, int64_t now, uint8_t priority, uint
     if (before == QX_BACKUP) {
         /* Only the peer can give its seat away; a stranger's release is followed, and no more (R9). */
         group->released = priority == 0 && (!group->peer || source == group->peer);
+        if (priority > 0 || group->released) {
+            wait_anew(group);             /* who lets go in words need not be asked */
+            group->block = QX_BLOCK_NONE; /* or a probe that ends later would promote us beside it */
+        }
         if (priority > 0) {
             group->heard = true;
-            wait_anew(group);
-            group->block = QX_BLOCK_NONE; /* or a probe that ends later would promote us beside it */
             group->backup_before = group->master_before = false;
             group->parameter = QX_SAME;
         }

@@ -43,6 +43,18 @@ def test_a_master_that_dies_behind_blocked_advertisements(pair: Pair) -> None:
     assert pair.b.seat == "takeover"
 
 
+def test_a_release_that_gets_through_is_followed(pair: Pair) -> None:
+    """R9: a Master that lets go in words need not be asked, also where none of its advertisements came. The
+    Backup looked for an answer to a question that it did not ask, and did so for ever."""
+    pair.a.mute = True
+    pair.run(10 * pair.interval + pair.master_down)
+    assert pair.b.group.block == lib.QX_BLOCK_ALIVE
+    pair.a.mute = False
+    pair.a.die()
+    assert pair.until(lambda: pair.b.is_master, within=3 * pair.interval) <= pair.interval
+    assert pair.b.group.cause == lib.QX_CAUSE_RELEASED
+
+
 def test_a_dead_master_is_missed_as_soon_as_without_a_question(pair: Pair) -> None:
     """R9: the timer is the RFC's, to the nanosecond."""
     pair.run(pair.interval // 3)
