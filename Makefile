@@ -230,7 +230,7 @@ test-wire: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the wire, and int
 lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruff, pyright, clang-format
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check -q .
-	@clang-format-14 --dry-run -Werror cext/*.[ch] tests/fuzz/*.c
+	@clang-format-14 --dry-run -Werror cext/*.[ch] tests/fuzz/*.[ch]
 	@$(VENV)/bin/pyright
 
 # --- measurements and full counts -------------------------------------------------------------------
@@ -269,10 +269,19 @@ sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer an
 	  $(PY) -m pytest -n 2 --dist worksteal -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),$(C_TESTS))
 
 FUZZ_SECONDS ?= 60
-.PHONY: fuzz
-fuzz: $(OUT)/.test-packages $(VENV)/.ready ## fuzz the packet ladder (FUZZ_SECONDS=60), then frames, messages and keys
-	@mkdir -p $(OUT)/fuzz/packet; $(PYTHON) tests/fuzz/seed.py $(OUT)/fuzz/packet
+FUZZ := $(OUT)/fuzz
+FUZZED := $(addprefix cext/,$(addsuffix .c,packet advert group fsm priority inquiry siphash hello frame))
+
+# The pure C alone: no clock, no socket, so octets make the whole world.
+$(FUZZ)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZED) $(wildcard cext/*.h) $(OUT)/.test-packages
+	@mkdir -p $(@D)
 	@clang-14 -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
-	  -fno-sanitize-recover=all -fno-omit-frame-pointer -Icext tests/fuzz/fuzz_packet.c cext/packet.c cext/advert.c -o $(OUT)/fuzz/fuzz_packet
-	@$(OUT)/fuzz/fuzz_packet -max_total_time=$(FUZZ_SECONDS) -max_len=1200 -artifact_prefix=$(OUT)/fuzz/ $(OUT)/fuzz/packet
+	  -fno-sanitize-recover=all -fno-omit-frame-pointer -Icext -Itests/fuzz $< $(FUZZED) -o $@
+
+# The octets that mattered are in tests/fuzz/corpus; what a run finds beside them stays in $(FUZZ)/NAME.
+.PHONY: fuzz
+fuzz: $(addprefix $(FUZZ)/fuzz_,packet group datagram) $(VENV)/.ready ## fuzz what strangers send and files hold, FUZZ_SECONDS=60 each in C
+	@mkdir -p $(addprefix $(FUZZ)/,packet group datagram); $(PYTHON) tests/fuzz/seed.py $(FUZZ)/packet
+	@for name in packet group datagram; do \
+	  $(FUZZ)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=1200 -artifact_prefix=$(FUZZ)/$$name- $(FUZZ)/$$name $(wildcard tests/fuzz/corpus/$$name) || exit 1; done
 	@QX_SOAK=1 $(PY) -m pytest --timeout=0 tests/fuzz

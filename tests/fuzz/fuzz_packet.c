@@ -4,15 +4,10 @@
  * The first octet chooses the group that judges, the rest is the packet; tests/fuzz/seed.py writes seeds.
  * libFuzzer hands each input over in a block of its exact size, so that a read beyond it is seen.
  */
+#include "fuzz.h"
 #include "packet.h"
 
 #include <string.h>
-
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            __builtin_trap();                                                                                \
-    } while (0)
 
 /* The groups of the vectors (192.0.2.100 over IPv4, fe80::64 and 2001:db8::64 over IPv6), the group that
  * takes anything, and an owner with a known peer. seed.py knows the order. */
@@ -80,8 +75,6 @@ static void send_it_ourselves(const struct qx_verdict *verdict, const struct qx_
     REQUIRE(again.reason == QX_ACCEPTED);
     REQUIRE((again.remarks | QX_REMARK_CHECKSUM_RFC9568) == (verdict->remarks | QX_REMARK_CHECKSUM_RFC9568));
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0)
