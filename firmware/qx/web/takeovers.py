@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from math import asinh
 from typing import Any
 
-TAKEOVER = ("Takeover: this device is Master", "This device is Master", "Swap Master Device")
+from ..events.kinds import PROMOTIONS
+
 BEFORE, AFTER = 15.0, 300.0  # seconds around it that belong to it
 SHOWN = 12  # takeovers
 MARKS = 24
 LINEAR = 0.1  # seconds
-TICKS = (
+TICKS = (  # far enough from each other to be read
     (-10.0, "-10 s"), (-1.0, "-1 s"), (0.0, "0"), (0.1, "100 ms"), (1.0, "1 s"), (10.0, "10 s"),
     (60.0, "1 min"), (300.0, "5 min"),
 )  # fmt: skip
@@ -28,7 +29,6 @@ LANES = (
     ("Network", ("Network",)),
     ("Applications and phones", ("PBX", "Phones")),
 )
-SOURCES = tuple(source for _, sources in LANES for source in sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,10 @@ class Takeover:
     marks: list[Mark] = field(default_factory=list)
 
     @property
-    def lasted(self) -> float:
-        """Seconds until the last thing that belongs to it."""
-        return max((mark.at for mark in self.marks), default=0.0)
-
-    @property
-    def began(self) -> float:
-        return min((mark.at for mark in self.marks), default=0.0)
+    def span(self) -> tuple[float, float]:
+        """Of the axis, in seconds: from the first mark to the last, 1 s at least."""
+        times = [mark.at for mark in self.marks]
+        return min([-0.05, *times]), max([1.0, *times])
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -67,17 +64,14 @@ class Takeover:
         return LANES[lane][0]
 
     def x(self, at: float, width: float) -> float:
-        """Where a time lies on an axis of that width, from the first mark to the last, 1 s at least."""
-        first, last = _place(min(self.began, -0.05)), _place(max(self.lasted, 1.0))
+        """Where a time lies on an axis of that width."""
+        first, last = map(_place, self.span)
         return round((_place(at) - first) / (last - first) * width, 1)
 
     def ticks(self, width: float) -> list[tuple[float, str]]:
-        """Where what stands on the axis, far enough from each other to be read."""
-        found: list[tuple[float, str]] = []
-        for at, text in TICKS:
-            if min(self.began, -0.05) <= at <= max(self.lasted, 1.0):
-                found.append((self.x(at, width), text))
-        return found
+        """Where what stands on the axis."""
+        first, last = self.span
+        return [(self.x(at, width), text) for at, text in TICKS if first <= at <= last]
 
 
 def _place(seconds: float) -> float:
@@ -89,7 +83,7 @@ def takeovers(events: Iterable[dict[str, Any]]) -> list[Takeover]:
     ordered = sorted(events, key=lambda event: event["time"])
     found: list[Takeover] = []
     for event in ordered:
-        if event["name"] in TAKEOVER:
+        if event["name"] in PROMOTIONS:
             why, _, rest = str(event["description"]).partition(";")
             addresses = re.search(r"addresses up after ([0-9.]+) ms", rest)
             found.append(
