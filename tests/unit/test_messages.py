@@ -14,6 +14,7 @@ import pytest
 
 import messages
 from language_packs import catalogue
+from qx.control.render import status_text
 from qx.words import ENGLISH, Words
 
 LOCALE = Path(messages.LOCALE)
@@ -92,6 +93,14 @@ def test_what_the_daemon_put_together_is_translated_with_what_stood_there(german
         ("no one has translated this", "no one has translated this"), ("", ""),
     ):  # fmt: skip
         assert words(english) == other
+
+
+def test_a_status_is_told_line_by_line_in_another_language(german: GNUTranslations) -> None:
+    """R29, R30: the mode as one sentence; every other line as a name and what stands behind it."""
+    words = Words(_compiled(german), "de")
+    told = status_text({"role": "backup", "mode": "active", "group_id": 18}, words).splitlines()
+    assert told[0] == "Info: Aktueller Modus: Das Gerät ist im Modus Backup (Aktiv)"
+    assert "Anwendungen   keine" in told and "Gruppe        18" in told
 
 
 def test_values_stand_in_their_places_and_are_looked_up_themselves() -> None:

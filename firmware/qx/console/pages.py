@@ -10,7 +10,6 @@ from ..control import client
 from ..control.render import event_text, mode_line, status_text
 from ..errors import Refusal
 from ..trust.lockout import CONSOLE
-from ..words import Words
 from . import settings_page
 from .screen import refused
 from .words import COLUMNS
@@ -18,8 +17,10 @@ from .words import COLUMNS
 if TYPE_CHECKING:
     from .visit import Visit
 
-LABEL = 14  # columns of a name in the status
 LOOK = 2.0  # seconds between two looks of the live status
+ANY_KEY = "Any key to go back."
+# With what the lines begin that a dumb terminal is not told anew: counters and ages change all the time.
+RESTLESS = ("VRRP", "sync", ANY_KEY)
 EVENTS = 12  # a page of them
 SAID = ("severity", "state", "name", "description")  # of an event, in the language of the console
 
@@ -30,10 +31,11 @@ def status(visit: Visit) -> None:
     screen = visit.screen
     if screen.vt100:
         screen.clear()
+    restless = tuple(map(screen.words, RESTLESS))
     shown: list[str] = []
     while True:
-        lines = [in_words(screen.words, line)[:COLUMNS] for line in _now(visit).splitlines()]
-        lines += ["", screen.words("Any key to go back.")]
+        lines = [line[:COLUMNS] for line in _now(visit).splitlines()]
+        lines += ["", screen.words(ANY_KEY)]
         if screen.vt100:
             for row, line in enumerate(lines):
                 if shown[row : row + 1] != [line]:
@@ -41,7 +43,7 @@ def status(visit: Visit) -> None:
             screen.below(len(lines) + 1)
             shown = lines
         else:
-            steady = [line for line in lines if not line.startswith(restless(screen.words))]
+            steady = [line for line in lines if not line.startswith(restless)]
             new = [line for line in steady if line not in shown]
             if new:
                 screen.table("\n".join(lines if not shown else [time.strftime("%H:%M:%S"), *new]))
@@ -52,24 +54,11 @@ def status(visit: Visit) -> None:
 
 
 def _now(visit: Visit) -> str:
+    words = visit.screen.words
     try:
-        return status_text(client.call(visit.paths, "status"))
+        return status_text(client.call(visit.paths, "status"), words)
     except Refusal as error:
-        return str(error)
-
-
-def restless(words: Words) -> tuple[str, ...]:
-    """With what the lines begin that are not worth a line of a dumb terminal whenever they change: counters
-    and ages do all the time."""
-    return "VRRP", words("sync"), words("Any key to go back.")
-
-
-def in_words(words: Words, line: str) -> str:
-    """A line of `status_text` in another language: its name, and what stands behind it."""
-    name, value = line[:LABEL], line[LABEL:]
-    if not name.endswith(" ") or not value:
-        return words(line)
-    return f"{words(name.strip()):<{LABEL - 1}} {words(value)}"
+        return words(str(error))
 
 
 def _told(visit: Visit) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -26,8 +27,8 @@ def mode_line(status: dict[str, Any]) -> str:
     return f"Info: Current mode: Device is in {str(role).capitalize()} mode"
 
 
-def status_text(status: dict[str, Any]) -> str:
-    """The state of the unit and its pair, some ten aligned lines."""
+def status_text(status: dict[str, Any], words: Callable[[str], str] = str) -> str:
+    """The state of the unit and its pair, some ten aligned lines, in the language of `words`."""
     rows = [
         ("unit", f"{str(status.get('model', '?')).upper()} {status.get('serial', '?')}"),
         ("firmware", status.get("firmware")),
@@ -42,9 +43,8 @@ def status_text(status: dict[str, Any]) -> str:
         ("licence", _licence(status.get("licence") or {})),
         *(("mismatch", _item(item)) for item in status.get("mismatches") or ()),
     ]
-    return "\n".join(
-        [mode_line(status), *(f"{name:<13} {value}" for name, value in rows if value not in (None, ""))]
-    )
+    told = (f"{words(name):<13} {words(str(value))}" for name, value in rows if value not in (None, ""))
+    return "\n".join([words(mode_line(status)), *told])
 
 
 def _vrrp(vrrp: dict[str, Any]) -> str:
