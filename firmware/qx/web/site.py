@@ -133,10 +133,6 @@ class Site:
         for code in (400, 404, 405, 413, 500):
             self._app.errorhandler(code)(self._plain_error(code))
 
-    def forget(self) -> None:
-        """Language and time zone are read anew with the next page."""
-        self._revision = None
-
     # --- registering ----------------------------------------------------------------------------------------
     def page(
         self, path: str, methods: tuple[str, ...] = ("GET",), *, who: str = "operator", upload: bool = False,
@@ -239,7 +235,7 @@ class Site:
         return None
 
     async def _look(self, visit: Visit) -> None:
-        """Status, with every page; language and time zone when a setting was changed."""
+        """Status, with every page; language and time zone when a setting was changed, or the pack."""
         visit.status = await self.unit.ask("status")
         sync = visit.status.get("sync") or {}
         revision = (sync.get("history"), sync.get("revision"), stamp(self.unit.paths.language_pack))

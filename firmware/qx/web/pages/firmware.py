@@ -75,13 +75,11 @@ def register(site: Site) -> None:
         async with uploaded(visit, folder, PACK_MAX) as file:
             octets = await asyncio.to_thread(file.path.read_bytes)
             await visit.unit.ask("langpack_install", {"pack": octets, "who": visit.who}, WAIT)
-        site.forget()
         return visit.go(LANGUAGE, "success", "The language pack was installed.")
 
     @site.page(LANGUAGE, ("POST",))
     async def remove(visit: Visit) -> Response:
         await visit.unit.ask("langpack_remove", {"who": visit.who}, WAIT)
-        site.forget()
         return visit.go(LANGUAGE, "success", "The language pack was removed.")
 
 
