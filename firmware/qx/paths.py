@@ -124,6 +124,16 @@ class Paths:
         return self._path("data/qx/upgrade")
 
     @property
+    def uploads(self) -> Path:
+        """Files that come through a page, until they are used."""
+        return self._path("data/qx/upload")
+
+    @property
+    def pages_pem(self) -> Path:
+        """Key and certificate of HTTPS: the unit's own, never synchronised."""
+        return self._path("data/qx/web/pages.pem")
+
+    @property
     def slots(self) -> Path:
         """The lab's flash outside the file system: what partitions are on a unit."""
         return self._path("slots")

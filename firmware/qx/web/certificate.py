@@ -18,15 +18,13 @@ from .. import durable
 from ..errors import Refusal
 from ..trust import files
 
-FILE = "pages.pem"
 DAYS = 20 * 365
 PEM_MAX = 64 << 10  # octets
 PATIENCE = 60.0  # seconds for a small unit to find its randomness
 
 
-async def ready(folder: Path, serial: str) -> ssl.SSLContext:
+async def ready(file: Path, serial: str) -> ssl.SSLContext:
     """The context of the HTTPS listener. Raises Refusal naming the file."""
-    file = folder / FILE
     if not await asyncio.to_thread(file.exists):
         await asyncio.to_thread(_make, file, serial)
     return await asyncio.to_thread(_context, file)
@@ -43,7 +41,6 @@ def _context(file: Path) -> ssl.SSLContext:
 
 
 def _make(file: Path, serial: str) -> None:
-    durable.make_folder(file.parent)
     name = "".join(c for c in serial if c.isalnum() or c in "+-")
     argv = [
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -59,12 +56,12 @@ def _make(file: Path, serial: str) -> None:
     files.replace(file, done.stdout)
 
 
-def replaced(folder: Path, octets: bytes) -> None:
+def replaced(file: Path, octets: bytes) -> None:
     """The owner's key and certificate in place of what there is, if they fit. Raises Refusal."""
     if not 0 < len(octets) <= PEM_MAX:
         raise Refusal(f"file: {len(octets)} octets; expected a PEM file of at most {PEM_MAX}")
-    durable.make_folder(folder)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".pem") as fresh:  # 0600
+    durable.make_folder(file.parent)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".pem") as fresh:  # 0600
         fresh.write(octets)
         fresh.flush()
         try:
@@ -73,12 +70,12 @@ def replaced(folder: Path, octets: bytes) -> None:
             raise Refusal(
                 "file: expected a private key without a password, and its certificate, as PEM"
             ) from None
-    files.replace(folder / FILE, octets)
+    files.replace(file, octets)
 
 
-def removed(folder: Path) -> None:
+def removed(file: Path) -> None:
     """Back to one of the unit's own making."""
-    (folder / FILE).unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +88,10 @@ class Described:
     fingerprint: str  # SHA-256, as browsers show it
 
 
-def described(folder: Path) -> Described | None:
+def described(file: Path) -> Described | None:
     """None where there is none that can be read."""
     argv = ["openssl", "x509", "-noout", "-subject", "-issuer", "-enddate", "-fingerprint", "-sha256",
-            "-nameopt", "RFC2253,-esc_msb,utf8", "-in", str(folder / FILE)]  # fmt: skip
+            "-nameopt", "RFC2253,-esc_msb,utf8", "-in", str(file)]  # fmt: skip
     try:
         done = subprocess.run(
             argv, capture_output=True, timeout=PATIENCE, check=True, stdin=subprocess.DEVNULL

@@ -36,15 +36,13 @@ class Doors:
         self._open: dict[str, tuple[object, asyncio.Task[None]]] = {}  # by name: what for, and the listener
         self._said: dict[str, str] = {}
         paths = site.unit.paths
-        self._trust, self._own = paths.trust, paths.data_qx / "web"
+        self._trust, self._own = paths.trust, paths.pages_pem
 
     async def keep(self) -> None:
         """Opens and closes, for ever."""
         while True:
             await self._door("http", self._board.http_port, self._http)
-            await self._door(
-                "https", (self._board.https_port, stamp(self._own / certificate.FILE)), self._https
-            )
+            await self._door("https", self._served(), self._https)
             with suppress(Refusal):  # the daemon starts, or has gone
                 await self._pair()
             await asyncio.sleep(LOOK)
@@ -83,18 +81,22 @@ class Doors:
     async def _http(self) -> asyncio.Task[None]:
         return self._pages.listen(listening("", self._board.http_port))
 
+    def _served(self) -> object:
+        """What the door of HTTPS is open for."""
+        return self._board.https_port, stamp(self._own)
+
     async def _https(self) -> asyncio.Task[None]:
         context = await certificate.ready(self._own, self._site.identity.serial)
         task = self._pages.listen(listening("", self._board.https_port), context)
         self._said.pop("https", None)
-        # The file may just have been made: it is what this door is open for.
+        # The file may just have been made.
         asyncio.get_running_loop().call_soon(self._note_https)
         return task
 
     def _note_https(self) -> None:
         found = self._open.get("https")
         if found:
-            self._open["https"] = (self._board.https_port, stamp(self._own / certificate.FILE)), found[1]
+            self._open["https"] = self._served(), found[1]
 
     async def _inward(self, where: passage.Place | None) -> asyncio.Task[None]:
         assert where

@@ -31,7 +31,7 @@ def run(paths: Paths) -> int:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     os.nice(NICE)
     identity, board = read_identity(paths), read_board(paths)
-    uploads.sweep(paths.data_qx / "upload")
+    uploads.sweep(paths.uploads)
     site = Site(Unit(paths), identity)
     site.loaded = load
     register(site)

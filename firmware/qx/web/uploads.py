@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uploads: a file that a form sends, streamed to a folder of this unit's flash, bounded, and gone afterwards.
+"""uploads: a file that a form sends, streamed to this unit's flash, bounded, and gone afterwards.
 
 What the browser calls the file is never looked at. The form's other fields, its token first, come before the
 file. Writing is done in a thread, so a slow flash holds up nothing but the upload.
@@ -80,7 +80,7 @@ _under_way = 0
 
 
 @asynccontextmanager
-async def uploaded(visit: Visit, folder: Path, most: int) -> AsyncGenerator[Upload]:
+async def uploaded(visit: Visit, most: int) -> AsyncGenerator[Upload]:
     """The one file of the form, of at most `most` octets. Raises TooLarge, Denied without the session's token
     before it, Refusal for what is no such form."""
     global _under_way  # noqa: PLW0603 - one process, one loop
@@ -90,7 +90,7 @@ async def uploaded(visit: Visit, folder: Path, most: int) -> AsyncGenerator[Uplo
     if _under_way >= AT_ONCE:
         raise Refusal("file: other uploads are under way; try again when they are done")
     _under_way += 1
-    found = Upload(folder / secrets.token_hex(8))
+    found = Upload(visit.unit.paths.uploads / secrets.token_hex(8))
     try:
         async with asyncio.timeout(LONGEST):
             await _read(visit, found, most)

@@ -16,6 +16,7 @@ from .maintenance import choices, chosen
 FIRMWARE, LANGUAGE = "/maintenance/firmware", "/maintenance/language"
 PACK_MAX = 2 << 20  # octets
 WAIT = 60.0  # seconds
+IMAGE = "image.swu"  # while it is installed
 
 
 class Installing:
@@ -33,7 +34,6 @@ class Installing:
 
 def register(site: Site) -> None:
     installing = Installing()
-    folder = site.unit.paths.data_qx / "upload"
 
     @site.page(FIRMWARE)
     async def firmware(visit: Visit) -> Response:
@@ -51,7 +51,7 @@ def register(site: Site) -> None:
     async def upload(visit: Visit) -> Response:
         if installing.busy:
             raise Refusal("firmware: an installation is under way; wait for its end")
-        async with uploaded(visit, folder, UPLOAD_MAX) as file:
+        async with uploaded(visit, UPLOAD_MAX) as file:
             kept = await asyncio.to_thread(_keep, file)
         installing.trouble, installing.step = "", {}
         installing.task = asyncio.create_task(_install(visit, installing, kept))
@@ -72,7 +72,7 @@ def register(site: Site) -> None:
 
     @site.page(f"{LANGUAGE}/upload", ("POST",), upload=True, back=LANGUAGE)
     async def pack(visit: Visit) -> Response:
-        async with uploaded(visit, folder, PACK_MAX) as file:
+        async with uploaded(visit, PACK_MAX) as file:
             octets = await asyncio.to_thread(file.path.read_bytes)
             await visit.unit.ask("langpack_install", {"pack": octets, "who": visit.who}, WAIT)
         return visit.go(LANGUAGE, "success", "The language pack was installed.")
@@ -85,7 +85,7 @@ def register(site: Site) -> None:
 
 def _keep(file: Upload) -> str:
     """Under the name that the installation reads, for as long as that takes."""
-    image = file.path.with_name("image.swu")
+    image = file.path.with_name(IMAGE)
     file.path.replace(image)
     return str(image)
 
@@ -105,4 +105,4 @@ async def _install(visit: Visit, installing: Installing, image: str) -> None:
 
 
 def _forget(visit: Visit) -> None:
-    (visit.unit.paths.data_qx / "upload/image.swu").unlink(missing_ok=True)
+    (visit.unit.paths.uploads / IMAGE).unlink(missing_ok=True)

@@ -28,8 +28,6 @@ HOWS = (
 
 
 def register(site: Site) -> None:
-    folder = site.unit.paths.data_qx / "upload"
-
     @site.page(CONFIGURATION)
     async def configuration(visit: Visit) -> Response:
         return visit.render("configuration.html", most=ARCHIVE_MAX)
@@ -41,7 +39,7 @@ def register(site: Site) -> None:
 
     @site.page(f"{CONFIGURATION}/restore", ("POST",), upload=True, back=CONFIGURATION)
     async def restore(visit: Visit) -> Response:
-        async with uploaded(visit, folder, ARCHIVE_MAX) as file:
+        async with uploaded(visit, ARCHIVE_MAX) as file:
             octets = await asyncio.to_thread(file.path.read_bytes)
             asked = {"archive": octets, "passphrase": file.fields.get("passphrase", ""), "who": visit.who}
             done: dict[str, Any] = await visit.unit.ask("restore", asked, WAIT)
