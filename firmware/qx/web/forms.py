@@ -40,7 +40,8 @@ class Form:
         given: Mapping[str, str] | None = None, error: Refusal | None = None,
     ) -> Form:  # fmt: skip
         """Of these settings, each at its path."""
-        role, given, wrong = str(visit.status.get("role")), given or {}, fields_of(error)
+        role, wrong = str(visit.status.get("role")), fields_of(error)
+        given = error.given if isinstance(error, Overtaken) else given or {}
         fields: list[Field] = []
         advanced: list[Field] = []
         for setting, path in settings:

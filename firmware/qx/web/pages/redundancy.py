@@ -43,7 +43,7 @@ def register(site: Site) -> None:
         except NoDaemon:
             raise
         except Refusal as error:
-            return await _page(visit, getattr(error, "given", changes), error)
+            return await _page(visit, changes, error)
         return visit.go(PATH, *form.thanks(changes))
 
     @site.page(f"{PATH}/swap", who="administrator")

@@ -52,7 +52,7 @@ def _register(site: Site, page: Page) -> None:
         except NoDaemon:
             raise
         except Refusal as error:
-            return await _shown(visit, page, getattr(error, "given", changes), error)
+            return await _shown(visit, page, changes, error)
         return visit.go(page.path, *form.thanks(changes))
 
     @site.page(f"{page.path}/row")
@@ -176,7 +176,7 @@ async def _saved(visit: Visit, page: Page, table: Table) -> Response:
             error.fields = tuple(  # type: ignore[attr-defined]
                 (path.replace(f"{table.name}.{key}.", f"{table.name}.."), text) for path, text in error.fields
             )  # fmt: skip
-        return await _row(visit, table, row, new=new, given=getattr(error, "given", filled), error=error)
+        return await _row(visit, table, row, new=new, given=filled, error=error)
     if changes or secret:
         _forget(visit, table, key)
     return visit.go(back, *(("success", "Saved.") if changes or secret else ("info", "Nothing was changed.")))
