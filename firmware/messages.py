@@ -39,16 +39,17 @@ SAID = (
     "web", "console", "children.py", "control/access_operations.py", "control/client.py",
     "control/langpack_operations.py", "control/operations.py", "control/phone_operations.py",
     "control/procedure_operations.py", "control/render.py", "control/store_operations.py",
-    "control/upgrade_operations.py", "events/desk.py", "pbx/applications.py", "pbx/phoneplan.py",
+    "control/upgrade_operations.py", "events/desk.py", "front.py", "pbx/applications.py", "pbx/phoneplan.py",
     "pbx/phones.py", "pbx/reports.py", "redundancy/agreement.py", "redundancy/alone.py",
     "redundancy/controller.py", "redundancy/failing.py", "redundancy/hold.py", "redundancy/join.py",
     "redundancy/lapse.py", "redundancy/licensing.py", "redundancy/mismatch.py", "redundancy/partner.py",
     "redundancy/peer/calling.py", "redundancy/peer/refusals.py", "redundancy/peer/session.py",
     "redundancy/peer/talk.py", "redundancy/permit.py", "redundancy/presence.py", "redundancy/rebooting.py",
-    "redundancy/role.py", "redundancy/swap.py", "redundancy/switch.py", "redundancy/tell.py", "reset.py",
-    "settings/check.py", "settings/rules", "settings/texts.py", "settings/undo.py", "settings/values.py",
-    "sync/follower.py", "sync/leader.py", "sync/settings.py", "sync/voice/part.py", "trust/account.py",
-    "trust/bond.py", "upgrade/language.py", "upgrade/rolling.py", "upgrade/trial.py", "upgrade/upgrade.py",
+    "redundancy/role.py", "redundancy/storage.py", "redundancy/swap.py", "redundancy/switch.py",
+    "redundancy/tell.py", "reset.py", "settings/check.py", "settings/rules", "settings/texts.py",
+    "settings/undo.py", "settings/values.py", "sync/follower.py", "sync/leader.py", "sync/settings.py",
+    "sync/voice/part.py", "trust/account.py", "trust/bond.py", "upgrade/language.py", "upgrade/rolling.py",
+    "upgrade/trial.py", "upgrade/upgrade.py",
 )  # fmt: skip
 # Calls whose texts nobody but a developer reads.
 MUTE = re.compile(
