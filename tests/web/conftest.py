@@ -14,7 +14,7 @@ from board.lab.demo import VIRTUAL_IP
 from board.lab.pair import Lab
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from labtools import other, wait_for
+from labtools import UNITS, other, wait_for
 from pairs import DEFAULT, in_step, pair, ready, service
 from web.visitor import NEW, Visitor
 
@@ -95,14 +95,19 @@ def serial(unit: str) -> str:
 @pytest.fixture(scope="session")
 def urls(lab: Lab, master: str, admin: Visitor) -> Iterator[dict[str, str]]:
     """By unit: its pages on this computer's loopback."""
-    ports: dict[str, int] = {}
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    for unit, one in zip(("a", "b"), taken, strict=True):
-        ports[unit] = one.getsockname()[1]
-        one.close()
-    lab.pages.start(lab.service_addresses(), {port: unit for unit, port in ports.items()})
-    yield {unit: f"http://127.0.0.1:{port}" for unit, port in ports.items()}
+    yield forwarded(lab, *UNITS)
     lab.pages.stop()
+
+
+def forwarded(lab: Lab, *places: str) -> dict[str, str]:
+    """By place (`service`, a, b): a URL on this computer's loopback that leads to the pages there, until
+    `lab.pages.stop()`."""
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in places]
+    ports = {one.getsockname()[1]: place for place, one in zip(places, taken, strict=True)}
+    for one in taken:
+        one.close()
+    lab.pages.start(lab.service_addresses(), ports)
+    return {place: f"http://127.0.0.1:{port}" for port, place in ports.items()}
 
 
 @pytest.fixture(scope="session")

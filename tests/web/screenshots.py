@@ -8,7 +8,6 @@ on a phone, in the dark and in German.
 from __future__ import annotations
 
 import io
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from labtools import wait_for
 from pairs import DEFAULT, in_step, pair, put, ready
-from web.conftest import CHROMIUM, address_of, answers, come_in, serial, visitor
+from web.conftest import CHROMIUM, address_of, answers, come_in, forwarded, serial, visitor
 
 PROJECT = Path(__file__).resolve().parents[2]
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -42,16 +41,17 @@ def main(folder: Path) -> int:
     demo = replace(DEFAULT, plan="same", pages=True, pbx=True)
     with tempfile.TemporaryDirectory() as made, pair("sc", Path(made), demo) as lab:
         master = _lived(lab)
-        ports = _ports(lab)
+        admin = visitor(lab, master)
+        admin.come_in(serial(master))
+        urls = forwarded(lab, *lab.units)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            paths = [link for link in _paths(lab, master)]
-            _shots(browser, ports[master], folder, {path: _name(path) for path in paths} | MORE)
+            _shots(browser, urls[master], folder, {path: _name(path) for path in admin.paths()} | MORE)
             first = {"/": FIRST}
-            _shots(browser, ports[master], folder, first, ending="-dark", color_scheme="dark")
-            _shots(browser, ports[master], folder, first, ending="-phone", viewport=PHONE)
+            _shots(browser, urls[master], folder, first, ending="-dark", color_scheme="dark")
+            _shots(browser, urls[master], folder, first, ending="-phone", viewport=PHONE)
             _german(lab)
-            _shots(browser, ports[master], folder, first, ending="-de")
+            _shots(browser, urls[master], folder, first, ending="-de")
             browser.close()
         lab.pages.stop()
     octets = sum(file.stat().st_size for file in folder.glob("*.webp"))
@@ -73,21 +73,6 @@ def _lived(lab: Lab) -> str:
     for unit in lab.units:
         wait_for(lambda unit=unit: answers(lab, address_of(lab, unit)), 20.0, f"pages of {unit}")
     return other
-
-
-def _paths(lab: Lab, master: str) -> list[str]:
-    admin = visitor(lab, master)
-    admin.come_in(serial(master))
-    return list(dict.fromkeys(link for link in admin.get("/").page.links if link.startswith("/")))
-
-
-def _ports(lab: Lab) -> dict[str, str]:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = {unit: one.getsockname()[1] for unit, one in zip(("a", "b"), taken, strict=True)}
-    for one in taken:
-        one.close()
-    lab.pages.start(lab.service_addresses(), {port: unit for unit, port in ports.items()})
-    return {unit: f"http://127.0.0.1:{port}" for unit, port in ports.items()}
 
 
 def _german(lab: Lab) -> None:

@@ -15,14 +15,11 @@ from playwright.sync_api import Browser
 
 from counts import SOAK
 from labtools import other
-from qx.control.operations import OPERATIONS
 from web.conftest import come_in, follow, serial
 from web.visitor import Visitor
 
 AXE = Path(__file__).resolve().parents[2] / "out/axe/package/axe.min.js"
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-# Pages of operations that are built elsewhere: held to the rest as soon as these are there.
-AWAITED = {"/status/event-settings": "events_rules", "/maintenance/language": "langpack"}
 PAGE_MAX = 30_000  # octets, with style and script
 ALL = pytest.mark.skipif(not SOAK, reason="the other two ways with QX_SOAK=1")
 WAYS = [
@@ -66,8 +63,7 @@ def test_every_page_for_everybody(
 ) -> None:
     """R28: axe-core finds nothing serious, nothing is wider than a phone's screen, all comes from the unit,
     and it is at most 30 kB with style and script."""
-    paths = [link for link in admin.get("/").page.links if link.startswith("/")]
-    paths += ["/setup/extensions/row?table=extensions", "/setup/redundancy/swap"]
+    paths = [*admin.paths(), "/setup/extensions/row?table=extensions", "/setup/redundancy/swap"]
     extra = sum(len(admin.get(f"/static/{name}").octets) for name in ("style.css", "live.js", "icon.svg"))
     axe = AXE.read_text()
     context, page = come_in(browser, urls[master], PHONE, True)
@@ -76,9 +72,7 @@ def test_every_page_for_everybody(
     errors: list[str] = []
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     wrong: list[str] = []
-    for path in dict.fromkeys(paths):
-        if AWAITED.get(path, "status") not in OPERATIONS:
-            continue
+    for path in paths:
         answer = page.goto(path)
         assert answer
         if not answer.ok:

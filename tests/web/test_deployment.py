@@ -5,7 +5,6 @@ addresses are the factory's until they are a pair."""
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,9 +15,9 @@ from board.lab.pair import Lab
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from counts import SOAK
-from labtools import make_lab, qx, wait_for
+from labtools import UNITS, make_lab, qx, wait_for
 from pairs import DEFAULT, events, ready
-from web.conftest import connecting, follow, serial
+from web.conftest import connecting, follow, forwarded, serial
 from web.test_browser import DESK, PHONE
 from web.visitor import NEW, Visitor
 
@@ -41,13 +40,8 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def ports(blank: Lab) -> dict[str, str]:
-    """This computer's ports: `service` leads to the regular LAN address, a and b to the Virtual IPs."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    found = {which: one.getsockname()[1] for which, one in zip(("service", "a", "b"), taken, strict=True)}
-    for one in taken:
-        one.close()
-    blank.pages.start(blank.service_addresses(), {port: which for which, port in found.items()})
-    return {which: f"http://127.0.0.1:{port}" for which, port in found.items()}
+    """`service` leads to the regular LAN address, a and b to the Virtual IPs."""
+    return forwarded(blank, "service", *UNITS)
 
 
 @pytest.mark.parametrize(("viewport", "script"), WAYS)

@@ -73,8 +73,7 @@ def install(lab: Lab, unit: str, octets: bytes) -> None:
 
 
 def paths_of(page: Visitor) -> list[str]:
-    found = [link for link in page.get("/").page.links if link.startswith("/")]
-    return list(dict.fromkeys([*found, "/setup/redundancy/swap", "/setup/extensions/row?table=extensions"]))
+    return [*page.paths(), "/setup/redundancy/swap", "/setup/extensions/row?table=extensions"]
 
 
 @pytest.fixture

@@ -41,9 +41,8 @@ def test_each_page_in_20_ms_with_2000_phones(large: Lab, record_figures: Callabl
     """R26, R28: from the connection to the last octet, as somebody on the LAN waits for it."""
     page = Visitor(address_of(large, "a"), 80, connecting(large, address_of(large, "a")))
     page.come_in(SERIAL)
-    paths = list(dict.fromkeys(link for link in page.get("/").page.links if link.startswith("/")))
-    paths += ["/setup/phones?from=1975", "/setup/extensions?find=Desk%201999",
-              "/setup/phones/row?table=phones&row=00:15:65:00:00:00"]  # fmt: skip
+    paths = [*page.paths(), "/setup/phones?from=1975", "/setup/extensions?find=Desk%201999",
+             "/setup/phones/row?table=phones&row=00:15:65:00:00:00"]  # fmt: skip
     assert f"1976 to {PHONES} of {PHONES}" in page.get("/setup/phones?from=1975").page.flat
     medians: dict[str, float] = {}
     for path in paths:

@@ -71,7 +71,7 @@ def test_an_operator_sees_every_page_and_changes_nothing(
     """R25: no page offers a change, and a form that is sent all the same is refused in words."""
     denied = {"/maintenance/reboot", "/maintenance/factory-reset"}
     own = {"/logout", "/password"}
-    for path in paths_of(operator):
+    for path in operator.paths():
         answer = operator.get(path)
         assert answer.code == (403 if path in denied else 200), path
         assert path not in denied or "You are not authorized to access this page." in answer.text
@@ -87,10 +87,6 @@ def test_an_operator_sees_every_page_and_changes_nothing(
         answer = operator.sent(path, list((sent | {"csrf": csrf, "how": "now"}).items()))
         assert answer.code == 403 and "not authorized" in answer.text, path
     assert log_of(lab, master) == before
-
-
-def paths_of(page: Visitor) -> list[str]:
-    return list(dict.fromkeys(link for link in page.get("/").page.links if link.startswith("/")))
 
 
 def log_of(lab: Lab, unit: str) -> object:

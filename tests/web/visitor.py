@@ -141,6 +141,10 @@ class Visitor:
             answer = self.ask("GET", path_of(answer.headers["location"]))
         raise AssertionError(f"{path}: redirected for ever")
 
+    def paths(self) -> list[str]:
+        """Of every page that the first one leads to."""
+        return list(dict.fromkeys(link for link in self.get("/").page.links if link.startswith("/")))
+
     def post(self, path: str, fields: list[tuple[str, str]], headers: dict[str, str] | None = None) -> Answer:
         """A form, as it is; the redirect that answers it is followed."""
         answer = self.sent(path, fields, headers)
