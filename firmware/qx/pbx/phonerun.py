@@ -39,7 +39,7 @@ class PhoneRun(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._noted: dict[str, tuple[str, str]] = {}
         self._agents: dict[str, Vendor | None] = {}
-        self._in_call: frozenset[str] = frozenset()
+        self._in_call = frozenset(client.call(paths, "phones_live")["in_call"])  # before the first order
         self._working: set[asyncio.Task[None]] = set()
         self._call_ids: dict[str, str] = {}
         pace = settings.number("phone_reboot.pace") / 100
