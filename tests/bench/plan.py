@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from . import takeover
 from .figures import PRODUCT, RSYNC, Row
-from .setting import DEFAULT, FAST, FASTEST, OFFICE, Setting
+from .setting import DEFAULT, FAST, FASTEST, OFFICE, SERVING, Setting
 from .takeover import TWO_HOLDERS_LOOKED, Event
 
 
@@ -25,9 +25,14 @@ class Counts:
     commits: int = 1000
     files: int = 10_000
     runs: int = 5  # of rsync
+    phones: int = 2000  # registered
+    calls: int = 50  # up through a takeover of those
+    serving: int = 5  # such takeovers
 
 
-QUICK = Counts(slow=2, fast=4, kill_all=1, slices=2, slice_s=3.0, floods=1, starts=10, commits=200, runs=2)
+QUICK = Counts(
+    slow=2, fast=4, kill_all=1, slices=2, slice_s=3.0, floods=1, starts=10, commits=200, runs=2, serving=1
+)
 
 
 @dataclass
@@ -144,7 +149,7 @@ def _planned(counts: Counts) -> list[Section]:
             },
         },
     )
-    return [fastest, Section(FAST, [cut(FAST, counts.fast)]), default, _crossing(counts)]
+    return [fastest, Section(FAST, [cut(FAST, counts.fast)]), default, _crossing(counts), _serving(counts)]
 
 
 def _crossing(counts: Counts) -> Section:
@@ -173,3 +178,18 @@ def _crossing(counts: Counts) -> Section:
         ),
     }
     return Section(OFFICE, [], {name: {one.key: one for one in group} for name, group in rows.items()})
+
+
+def _serving(counts: Counts) -> Section:
+    """What phones notice of a power cut."""
+
+    def row(key: str, name: str, unit: str) -> Row:
+        return Row(key, name, unit, counts.serving, of=(PRODUCT,))
+
+    rows = (
+        row("sip-service", f"SIP service after its address, {counts.phones:,} registrations there", "ms"),
+        row("sip-rows", "  of it until they are written for Kamailio", "ms"),
+        row("sip-lost", f"  calls lost of {counts.calls} that were up", ""),
+        row("sip-memory", "  daemon of the new Master: resident", "MiB"),
+    )
+    return Section(SERVING, [], {"telephony": {one.key: one for one in rows}})

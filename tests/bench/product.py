@@ -29,6 +29,7 @@ class Product:
             model=setting.model,
             version=setting.version if chosen else None,
             interval=setting.interval if chosen else None,
+            pbx=setting.pbx,
         )
         keys = self._demo.keys()
         for name, unit in self._lab.units.items():

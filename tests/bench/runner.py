@@ -14,7 +14,7 @@ from board.lab.probe import Probe
 
 from qx.errors import Refusal
 
-from . import crossing, load, takeover
+from . import crossing, load, takeover, telephony
 from .adverts import Adverts
 from .figures import PEER, PRODUCT, Row, Sample, summary, turns
 from .keepalived import Keepalived
@@ -54,7 +54,7 @@ class Runner:
         with Adverts(self._lab.network.name("pc")) as adverts:
             self._trials(section, adverts)
             for name, rows in section.loads.items():
-                if name in ("settings", "voice"):
+                if name in ("settings", "voice", "telephony"):
                     self._crossing(name, rows, self._pair(PRODUCT, section.setting, adverts))
                     continue
                 while any(row.lacks(who) for row in rows.values() for who in self._contestants):
@@ -124,13 +124,15 @@ class Runner:
             pair.end()
 
     def _crossing(self, name: str, rows: dict[str, Row], pair: Pair) -> None:
-        """Both are measured on one pair: what the product copies is what rsync copies."""
+        """All is measured on one pair: what the product copies is what rsync copies."""
         counts, folder = self._counts, self._folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
             if name == "settings":
                 found = crossing.settings(pair, folder, counts.settings, counts.commits, counts.runs)
+            elif name == "telephony":
+                found = telephony.takeovers(pair, counts.phones, counts.calls, counts.serving)
             else:
                 found = crossing.voice(pair, folder, counts.files, counts.runs)
         except (LabError, Refusal, ProcessLookupError) as error:

@@ -17,6 +17,7 @@ class Setting:
     version: int
     interval: str
     model: str = "qx200"
+    pbx: bool = False  # with Kamailio
 
     @property
     def seconds(self) -> float:
@@ -27,4 +28,5 @@ DEFAULT = Setting("v2 1 s", 2, "1")
 FAST = Setting("v3 100 ms", 3, "0.1")
 FASTEST = Setting("v3 10 ms", 3, "0.01")
 OFFICE = Setting("v3 100 ms, QX2000", 3, "0.1", "qx2000")  # as many extensions as settings want
+SERVING = Setting("v3 100 ms, QX2000 with Kamailio", 3, "0.1", "qx2000", pbx=True)
 SETTINGS = (DEFAULT, FAST, FASTEST)
