@@ -25,6 +25,7 @@ from labtools import wait_for
 from pairs import service
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+ASKED = SCENARIOS / "phone-asked.xml"  # what those that call answer beside their calls
 PC = "172.30.0.50"
 AUDIO_SECONDS = 2
 
@@ -45,6 +46,16 @@ def calls_of(callers: range, callees: range) -> list[str]:
 def accounts(extensions: Iterable[int]) -> list[str]:
     """The settings of these extensions."""
     return [f"extensions.{number}.password={password(number)}" for number in extensions]
+
+
+def phone(extension: int, vendor: str = "yealink") -> list[str]:
+    """The settings of the phone of that extension."""
+    under = f"phones.00:15:65:00:{extension // 100:02x}:{extension % 100:02x}"
+    return [
+        f"{under}.extension={extension}",
+        f"{under}.vendor={vendor}",
+        f"{under}.location=room {extension}",
+    ]
 
 
 @dataclass

@@ -16,26 +16,13 @@ from board.lab.pair import Lab
 
 from labtools import Capture, becomes, other, wait_for
 from pairs import events, in_step, pair, put, ready
-from pbx.phones import AGENT, Sipp, accounts, register
+from pbx.phones import AGENT, Sipp, accounts, phone, register
 from pbx.service import FAST, phone_states, reads
 
 PACE = 0.1
 PACED = range(1000, 1050)
 CHALLENGES, REFUSES, WANTS_OTHER, SILENT, UNSUPPORTED, NOWHERE = 1100, 1101, 1102, 1103, 1104, 1105
 ODD = (CHALLENGES, REFUSES, WANTS_OTHER, SILENT, UNSUPPORTED, NOWHERE)
-
-
-def mac(extension: int) -> str:
-    return f"00:15:65:00:{extension // 100:02x}:{extension % 100:02x}"
-
-
-def rows(extension: int, vendor: str = "yealink") -> list[str]:
-    under = f"phones.{mac(extension)}"
-    return [
-        f"{under}.extension={extension}",
-        f"{under}.vendor={vendor}",
-        f"{under}.location=room {extension}",
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +32,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         master = ready(lab)
         wanted = [f"phone_reboot.pace={PACE}", *accounts([*PACED, *ODD])]
         for extension in (*PACED, CHALLENGES, REFUSES, SILENT, NOWHERE):
-            wanted += rows(extension)
-        wanted += [*rows(WANTS_OTHER, "polycom"), *rows(UNSUPPORTED, "other")]
+            wanted += phone(extension)
+        wanted += [*phone(WANTS_OTHER, "polycom"), *phone(UNSUPPORTED, "other")]
         put(lab, master, *wanted)
         in_step(lab)
         reads(lab, master, PACED[-1])

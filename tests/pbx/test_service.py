@@ -63,7 +63,7 @@ class Calls:
         start = self._stack.enter_context
         self._phones = [
             start(Sipp(self._lab, "callee-ends", CALLEES, 2, media=20000, ring=100)),
-            start(Sipp(self._lab, "caller-changes", CALLERS, 2, media=40000, hold=self._hold,
+            start(Sipp(self._lab, "caller-changes", CALLERS, 2, media=40000, hold=self._hold, after=0,
                        rows=calls_of(CALLING, CALLED))),
         ]  # fmt: skip
         wait_for(lambda: calls_up(self._lab, self._unit) == 2, 5.0, "two calls are up", 0.05)
@@ -124,7 +124,7 @@ def test_registrations_of_a_split(serving: Lab) -> None:
     assert socket_told == {f"udp:{service(serving)}:5060"}
     with (
         Sipp(serving, "callee-ends", CALLEES, 1, media=20000, ring=100) as called,
-        Sipp(serving, "caller-changes", CALLERS, 1, media=40000, hold=300,
+        Sipp(serving, "caller-changes", CALLERS, 1, media=40000, hold=300, after=0,
              rows=[f"{CALLING[0]};{credentials(CALLING[0])};{strayed}"]) as calling,
     ):  # fmt: skip
         calling.good()
