@@ -14,7 +14,7 @@ Times are the wall clock of the unit that wrote the row; `Skew` is what the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..packing import pack, unpack
@@ -137,12 +137,11 @@ def dialog_of(call_id: str, row: bytes) -> Dialog:
     return Dialog(call_id, *unpack(row))
 
 
-def all_contacts(rows: Mapping[str, bytes], ahead: float = 0.0) -> list[Contact]:
+def all_contacts(rows: Mapping[str, bytes], ahead: float = 0.0) -> Iterator[Contact]:
     """Every contact of a table; `ahead`: by how many seconds this unit's clock is ahead of the writer's."""
-    found: list[Contact] = []
     for aor, row in rows.items():
-        found += (c._replace(expires=c.expires + round(ahead)) for c in contacts_of(aor, row))
-    return found
+        for contact in contacts_of(aor, row):
+            yield contact._replace(expires=contact.expires + round(ahead))
 
 
 def plain(dialog: Dialog) -> dict[str, Any]:

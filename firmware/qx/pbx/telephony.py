@@ -146,10 +146,11 @@ class Telephony:
         began = time.monotonic()
         soon = time.time() + SOON
         contacts = all_contacts(dict(self._live.table(REGISTRATIONS)), self._reports.ahead)
-        contacts = [contact for contact in contacts if contact.expires > soon]
-        (self.folder / "tables" / "location").write_text(dbtext.location(contacts))
-        (self.folder / "contacts").write_text(f"{len(contacts)}\n")
-        log.info("%d registrations handed on in %.1f ms", len(contacts), (time.monotonic() - began) * 1e3)
+        text = dbtext.location(contact for contact in contacts if contact.expires > soon)
+        (self.folder / "tables" / "location").write_text(text)
+        count = text.count("\n") - 1  # without the line of columns
+        (self.folder / "contacts").write_text(f"{count}\n")
+        log.info("%d registrations handed on in %.1f ms", count, (time.monotonic() - began) * 1e3)
 
     # --- processes ------------------------------------------------------------------------------------
     async def _helper(self, word: str, given: bytes | None = None) -> str | None:
