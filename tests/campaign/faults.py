@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -17,6 +19,7 @@ from labtools import guardian_pid, kill_everything, restart
 from pairs import another_daemon
 
 from .plan import Step
+from .wire import Wire
 
 Mend = Callable[[], object]
 
@@ -78,6 +81,28 @@ def _split(lab: Lab, step: Step, unit: str) -> Mend:
     return lab.heal
 
 
+def _line(lab: Lab, step: Step, unit: str) -> Mend:
+    return Wire(lab, unit, step.option, str(step)).mend
+
+
+def _mute(lab: Lab, step: Step, unit: str) -> Mend:
+    lab.mute(unit)
+    return partial(lab.mend, unit)
+
+
+def _flood(lab: Lab, step: Step, unit: str) -> Mend:
+    """Malformed advertisements of a stranger, as fast as this machine makes them, until it is mended."""
+    argv = [sys.executable, "-m", "bench.flooder", lab.network.name("pc"), str(1 << 30)]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    flooder = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.DEVNULL)
+
+    def end() -> None:
+        flooder.kill()
+        flooder.wait()
+
+    return end
+
+
 def _cut(lab: Lab, step: Step, unit: str, segment: str = "lan") -> Mend:
     lab.cut(unit, segment)
     return partial(lab.mend, unit, segment)
@@ -112,6 +137,10 @@ _FAULTS: dict[str, Callable[[Lab, Step, str], Mend]] = {
     "hang": _hang,
     "hang everything": _hang_everything,
     "split": _split,
+    "one way": _line,
+    "line": _line,
+    "mute": _mute,
+    "flood": _flood,
     "cut": _cut,
     "cut wan": partial(_cut, segment="wan"),
     "swap": _swap,

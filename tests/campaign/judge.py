@@ -14,6 +14,7 @@ from .plan import BOOT, LINKS, Step
 
 SLACK = 1.5  # seconds by which a machine that does other things as well may be late
 SLACK_TWO = 0.5  # the same, for two units that answer
+STAYS = ("split", "one way", "mute", "line", "flood", "write")  # no role moves, or it comes back at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _two(step: Step, seen: Record, course: Course, interval: float) -> list[str]
 
 def _master(step: Step, course: Course) -> list[str]:
     """Who must be Master afterwards; elsewhere either may."""
-    stays = step.whom == "backup" or step.kind.name in ("split", "write")
+    stays = step.whom == "backup" or step.kind.name in STAYS
     goes = step.whom == "master" and step.kind.name in ("power", "kill", "swap")
     if stays and course.after != course.before:
         return [f"the role moved from {course.before} to {course.after}; expected it to stay"]

@@ -63,13 +63,22 @@ KINDS: dict[str, Kind] = {
         Kind("hang", {"master": 1.0, "backup": 0.0}, (0.02, 2.0), weight=2),
         Kind("hang everything", {"master": 1.0, "backup": 0.0}, (0.02, 5.0), two=ADDRESS_LIFETIME),
         Kind("split", {"both": 0.0}, (0.1, 3.0), two=None, options=("both", "a", "b"), weight=3),
+        # In one direction: who hears nothing takes over, and the other one goes on (R10). A Master that hears
+        # nothing does not hear who asks for it either.
+        Kind("one way", {"master": None, "backup": 0.0}, (0.1, 3.0), two=None, options=("to", "from")),
+        Kind("mute", {"master": 0.0, "backup": 0.0}, (0.3, 3.0), weight=2),
+        Kind(
+            "line", {"master": 0.0, "backup": 0.0}, (0.5, 3.0),
+            options=("late", "twice", "out of order", "one in ten"), weight=3,
+        ),
+        Kind("flood", {"both": 0.0}, (0.5, 2.0)),
         Kind("cut", {"master": GRACE, "backup": 0.0, "both": None}, (0.05, 3.0), weight=2),
         Kind("cut wan", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
         Kind("swap", {"master": 0.0}, (0.0, 0.0), weight=3),
         Kind("passive", {"backup": 0.0}, (0.2, 2.0)),
         Kind("write", {"master": 0.0}, (0.0, 0.2), weight=2),
     )
-}
+}  # fmt: skip
 
 
 def steps(seed: int, count: int, kinds: Sequence[str] = ()) -> Iterator[Step]:

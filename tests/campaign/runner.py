@@ -132,7 +132,7 @@ class Campaign:
         lab = self._lab
         master = self._rest()
         units = {"master": [master], "backup": [other(master)], "both": list(UNITS)}[step.whom]
-        if step.kind.name == "split":
+        if step.kind.name in ("split", "flood"):
             units = units[:1]  # it is the network's, and done once
         known = {unit: {event["uid"] for event in events(lab, unit)} for unit in UNITS}
         path, value = self._ledger.next()

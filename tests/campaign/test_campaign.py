@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
+from board.lab.pair import Lab
 
 from counts import SEED, count
+from labtools import make_lab
 
 from . import plan
 from .answers import Record
@@ -15,6 +18,7 @@ from .judge import Course, judge
 from .ledger import Ledger
 from .remains import differing, leaked, repeated
 from .runner import Campaign
+from .wire import FATES, Wire
 
 QUICK_KINDS = ("kill", "cut", "write")  # a cold boot takes as long as all of these
 
@@ -85,6 +89,40 @@ def test_what_is_left_behind_is_seen() -> None:
     assert repeated([one, one]) and repeated([one, one | {"uid": "2"}])
     assert differing({"a": [one], "b": [one]}) == []
     assert differing({"a": [one], "b": []})
+
+
+def pinged(lab: Lab, count: int) -> tuple[int, int, float]:
+    """From the PC to unit a: echoes that came, echoes that came twice, ms of the quickest; 20 ms apart."""
+    told = lab.exec("pc", ["ping", "-c", str(count), "-i", "0.02", "-W", "0.3", "10.77.0.1"]).stdout
+    echoes = [line for line in told.splitlines() if "bytes from" in line]
+    twice = sum("DUP" in line for line in echoes)
+    took = [float(line.partition("time=")[2].split()[0]) for line in echoes]
+    return len(echoes) - twice, twice, min(took, default=0.0)
+
+
+def test_a_line_has_the_fault_that_it_is_said_to_have(tmp_path: Path) -> None:
+    """R9: late is late, twice is twice, one way is one way; and as it was when it is mended."""
+    with make_lab("cw", tmp_path) as lab:
+        lab.up(bare=True)
+        lab.exec("a", ["ip", "address", "add", "10.77.0.1/24", "dev", "lan"])
+        assert pinged(lab, 5)[:2] == (5, 0)
+        for fate, expected in (("late", 20), ("twice", 20), ("to", 0), ("from", 0)):
+            wire = Wire(lab, "a", fate, "seed")
+            came, twice, quickest = pinged(lab, 20)
+            wire.mend()
+            assert came == expected, fate
+            assert (twice > 0) == (fate == "twice")
+            assert (quickest >= 40) == (fate == "late")
+        assert pinged(lab, 5)[:2] == (5, 0)
+
+
+def test_the_fates_of_frames() -> None:
+    """Some are lost, some overtake others; all from the step's seed."""
+    chance = random.Random(1)
+    lost = [FATES["one in ten"](chance, True) for _ in range(2000)].count(())
+    assert 120 < lost < 300
+    waits = [FATES["out of order"](chance, True)[0] for _ in range(20)]
+    assert waits != sorted(waits) and max(waits) < 0.03
 
 
 def test_a_short_campaign(tmp_path: Path) -> None:
