@@ -8,6 +8,7 @@ Usage: bundle.py LAUNCHER OUTPUT
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import importlib.util
@@ -19,12 +20,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DATE = (1980, 1, 1, 0, 0, 0)
+UNREAD = __future__.annotations.compiler_flag  # types stay text
 
 
 def byte_code(source: Path, name: str) -> bytes:
     """The content of a .pyc file that is never checked against a source (PEP 552, flags 0b01)."""
     text = source.read_bytes()
-    code = compile(_bare(ast.parse(text)), f"qx:{name}", "exec", dont_inherit=True, optimize=0)
+    code = compile(_bare(ast.parse(text)), f"qx:{name}", "exec", UNREAD, dont_inherit=True, optimize=0)
     flags = (0b01).to_bytes(4, "little")
     return importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(text) + marshal.dumps(code)
 
@@ -60,7 +62,10 @@ def _bodyless(node: ast.stmt) -> bool:
 
 class _Typeless(ast.NodeTransformer):
     """Takes away `if TYPE_CHECKING:`, what a Protocol lists, and the types of variables, but for those of a
-    class."""
+    class; and `from __future__`, of which the compiler's flag is left."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module == "__future__" else node
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
