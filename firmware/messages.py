@@ -48,8 +48,8 @@ SAID = (
     "redundancy/role.py", "redundancy/storage.py", "redundancy/swap.py", "redundancy/switch.py",
     "redundancy/tell.py", "reset.py", "settings/check.py", "settings/rules", "settings/texts.py",
     "settings/undo.py", "settings/values.py", "sync/follower.py", "sync/leader.py", "sync/settings.py",
-    "sync/voice/part.py", "trust/account.py", "trust/bond.py", "upgrade/language.py", "upgrade/rolling.py",
-    "upgrade/trial.py", "upgrade/upgrade.py",
+    "sync/voice/leader.py", "sync/voice/part.py", "sync/voice/stock.py", "trust/account.py", "trust/bond.py",
+    "upgrade/language.py", "upgrade/rolling.py", "upgrade/trial.py", "upgrade/upgrade.py",
 )  # fmt: skip
 # Calls whose texts nobody but a developer reads.
 MUTE = re.compile(

@@ -243,7 +243,7 @@ def test_a_full_disk_acknowledges_nothing_and_is_over_when_space_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R16: told once, nothing half there, taken up again by itself."""
-    monkeypatch.setattr("qx.sync.voice.part.RETRY", 0.2)
+    monkeypatch.setattr("qx.sync.voice.follower.RETRY", 0.2)
 
     async def check() -> None:
         a, b, tree = refusing(tmp_path)
@@ -276,7 +276,7 @@ def test_a_full_disk_acknowledges_nothing_and_is_over_when_space_returns(
 
 def test_a_flush_that_failed_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """R16 (PostgreSQL's fsync errors): no acknowledgement until a restart, then everything is there."""
-    monkeypatch.setattr("qx.sync.voice.part.RETRY", 0.1)
+    monkeypatch.setattr("qx.sync.voice.follower.RETRY", 0.1)
 
     async def check() -> None:
         a, b, tree = refusing(tmp_path)

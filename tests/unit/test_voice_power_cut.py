@@ -108,7 +108,7 @@ def test_a_cut_of_the_backup_at_any_instant_leaves_old_or_new(tmp_path: Path) ->
                 commits.append((len(tree.record), now))
             return found
 
-        b.part._run_in_store = noted  # type: ignore[method-assign]
+        b.part._stock._run_in_store = noted  # type: ignore[method-assign]
         await connect(a, b)
         await in_step(a, b)
         tree.recording = False
@@ -160,7 +160,7 @@ async def caught_up(folder: Path, where: str, before: Files, after: Files) -> No
     try:
         for name, octets in b.files().items():
             assert octets in (before.get(name), after.get(name)), f"{where}: {name}: {octets[:20]!r}"
-        assert not b.part._committer.dirty
+        assert not b.part._stock.committer.dirty
         a = await Unit(folder / "a", "A").start()
         try:
             a.part.role(True)
@@ -231,7 +231,7 @@ def test_a_batch_that_was_begun_is_finished_at_the_next_start(tmp_path: Path) ->
         b.part.role(False)
         one, two = await connect(a, b)
         a.write("d/f", b"content")
-        await until(lambda: b.part._committer.dirty)
+        await until(lambda: b.part._stock.committer.dirty)
         await disconnect(one, two)
         await b.stop()
         assert b.files() == {}

@@ -34,7 +34,7 @@ def test_no_step_in_the_stores_thread_is_long(tmp_path: Path, record_figures: Ca
 
             return await plain(lambda _: measured(unit.store))
 
-        unit.part._run_in_store = in_store
+        unit.part._stock._run_in_store = in_store
 
     files, phase = count(600, 20_000), ""
 

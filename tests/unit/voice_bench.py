@@ -18,6 +18,7 @@ from qx.paths import Paths
 from qx.redundancy.peer.hello import PeerHello
 from qx.redundancy.peer.wire import Wire
 from qx.settings.store import Store
+from qx.sync.voice.leader import Leader
 from qx.sync.voice.part import VoiceSync
 from qx.sync.voice.tree import Tree
 
@@ -195,6 +196,9 @@ def picture(*units: Unit) -> str:
         scans = f"looked {part._looking.done} of {part._looking.due}"
         lines.append(f"{unit.serial}: {part.status()} {unit.told} {scans} {part._rows.root.hex()[:8]}")
         if session:
-            told = f"{session.acked} of {session.number} acknowledged, {session.done} done"
-            lines.append(f"    {told}, {len(session.jobs)} wait, answers {list(session.answers)}")
+            if isinstance(session, Leader):
+                told = f"{session._acked} of {session._number} acknowledged"
+            else:
+                told = f"{session._done} done, answers {list(session._answers)}"
+            lines.append(f"    {told}, {len(session._jobs)} wait")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 """looking: when the tree is looked at: at hints, at closed files, at full comparisons that are due, and again
 at what was too young. One task as long as the part is open; what it finds is scan.py's.
 
-On the loop, which never waits for a disk: all that touches the tree goes through `off`.
+On the loop, which never waits for a disk: all that touches the tree goes through `off` of the stock.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Protocol
 
 from ...errors import Refusal
 from ..means import Tell
-from .scan import InManifest, Off, Publish, Scanner
-from .tree import Lost, Stopped, Tree
+from .scan import Publish, Scanner
+from .stock import Stock
+from .tree import Lost, Stopped
 from .watch import Hints, Watch
 
 GATHER = 0.01  # seconds without a hint after which the ones that came are looked at
@@ -28,40 +29,22 @@ PURGE_EACH = 3600.0  # seconds: to look through a full trash costs as much as to
 
 
 class Host(Protocol):
-    """Whose tree it is."""
-
     @property
     def leading(self) -> bool | None: ...
-
-    @property
-    def fatal(self) -> str: ...
-
-    async def reopen(self) -> None:
-        """The tree is not the one that was there. Raises Lost while it is to be left alone."""
-        ...
-
-    @property
-    def foreign(self) -> bool: ...
-
-    @property
-    def root(self) -> bytes: ...
 
     def looked(self, before: bytes, *, full: bool) -> None:
         """The manifest is as the tree was; `before`: its root before."""
         ...
 
-    def failed(self, error: OSError | Refusal) -> None: ...
+    def failed(self, error: OSError | Refusal) -> None:
+        """Nothing can be read, or written."""
+        ...
 
 
 class Looking:
-    """`busy` is held by whoever takes names in the tree and writes their rows."""
-
-    def __init__(
-        self, host: Host, tree: Tree, off: Off, in_manifest: InManifest, busy: asyncio.Lock,
-        publish: Publish, told: Tell,
-    ) -> None:  # fmt: skip
-        self._host, self._tree, self._off, self._busy = host, tree, off, busy
-        self.scanner = Scanner(tree, off, in_manifest, publish, told)
+    def __init__(self, host: Host, stock: Stock, publish: Publish, told: Tell) -> None:
+        self._host, self._stock = host, stock
+        self.scanner = Scanner(stock.tree, stock.off, stock.in_manifest, publish, told)
         self.due = self.done = 0  # full looks: the number of the last one wanted, and made
         self._eager = 0  # the number of the last one that somebody waits for
         self._hints = Hints()
@@ -89,8 +72,9 @@ class Looking:
             self._timer.cancel()
         if self._task:
             await asyncio.wait((self._task,))
+        self._unwatch()
 
-    def unwatch(self) -> None:
+    def _unwatch(self) -> None:
         if self.scanner.watch:
             self.scanner.watch.close()
             self.scanner.watch = None
@@ -149,35 +133,35 @@ class Looking:
             self._plan_again()
 
     async def _look(self) -> None:
-        due, before = self.due, self._host.root
-        if self._host.fatal:
+        due, before, stock = self.due, self._stock.rows.root, self._stock
+        if stock.fatal:
             self.done = due
             return
         full = due > self.done
         if full:
-            if self._host.foreign or not await self._off(self._intact):
-                await self._host.reopen()
+            if stock.foreign or not await stock.off(self._intact):
+                await stock.reopen(by_force=self._host.leading is False or self.scanner.allowed)
             self.scanner.trouble = ""  # what still is so is found again
             self._watching()
             self._hints, self._at_once = Hints(), False
             self.scanner.again.clear()
             self.scanner.eager = self._eager > self.done
-            async with self._busy:
+            async with stock.busy:
                 await self.scanner.everything()
             if (now := time.monotonic()) >= self._purged + PURGE_EACH:
                 self._purged = now
-                await self._off(self._purge)
+                await stock.off(self._purge)
             self.done = due
         elif self._hints:
             await self._gathered()
             hints, self._hints, self._at_once = self._hints, Hints(), False
-            async with self._busy:
+            async with stock.busy:
                 await self.scanner.hinted(hints)
         self._host.looked(before, full=full)
 
     def _intact(self) -> bool:
         try:
-            self._tree.intact()
+            self._stock.tree.intact()
         except Lost:
             return False
         return True
@@ -187,11 +171,11 @@ class Looking:
             self.scanner.watch.trouble = ""
         if self._host.leading and self.scanner.watch is None:
             try:
-                self.scanner.watch = Watch(self._tree, self._hinted)
+                self.scanner.watch = Watch(self._stock.tree, self._hinted)
             except OSError as error:
                 self.scanner.trouble = f"changes wait for the interval: no watch: {error.strerror}"
         elif not self._host.leading:
-            self.unwatch()
+            self._unwatch()
 
     async def _gathered(self) -> None:
         """Waits until a burst of hints is over, so that what moves together is told together."""
@@ -206,7 +190,9 @@ class Looking:
     def _plan_again(self) -> None:
         """What was young is looked at when it has settled."""
         if (self.scanner.again or self.scanner.again_all) and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._tree.settled / 1e9 * 1.05, self._settle)
+            self._timer = asyncio.get_running_loop().call_later(
+                self._stock.tree.settled / 1e9 * 1.05, self._settle
+            )
 
     def _settle(self) -> None:
         self._timer = None
@@ -219,4 +205,4 @@ class Looking:
 
     def _purge(self) -> None:
         days = time.strftime("%Y%m%d", time.localtime(time.time() - TRASH_DAYS * 86400))
-        self._tree.purge(days, TRASH_MOST)
+        self._stock.tree.purge(days, TRASH_MOST)
