@@ -201,7 +201,7 @@ def _share(manifest: Manifest, paths: list[bytes]) -> None:
 def _written(manifest: Manifest, batch: Batch, intents: list[Intent], keys: dict[Intent, bytes]) -> None:
     with manifest.moving() as move:
         for intent in intents:
-            if intent in keys and split(intent.source)[0] not in RESERVED:
+            if intent in keys and not _from_staging(intent):
                 move.forget(intent.source)
         for own, path in batch.keeps:
             key = keys.get(Intent(own.path, path, own.hash))
@@ -220,7 +220,7 @@ def _recovered(manifest: Manifest, found: list[tuple[Intent, tuple[Entry, bytes]
     """What could not be finished is looked for by the next scan and comparison."""
     with manifest.moving() as move:
         for intent, _ in found:
-            if split(intent.source)[0] not in RESERVED and not _still(intent, found):
+            if not (_from_staging(intent) or _still(intent, found)):
                 move.mark(intent.source, State.UNSETTLED)
         for intent, held in found:
             if held is not None:
