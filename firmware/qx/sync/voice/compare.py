@@ -68,7 +68,7 @@ class Comparison:
         while True:
             _, theirs, last = await self._ask(messages.FOLDERS_WANTED, (after,), messages.FOLDERS)
             until = None if last or not theirs else theirs[-1][0]
-            own = await self._in_manifest(lambda m, after=after, until=until: m.folders_between(after, until))
+            own = await self._in_manifest(lambda m, after=after, until=until: m.folders(after, until))
             for folder in _differing(dict(theirs), dict(own)):
                 await self._folder(folder)
             if until is None:

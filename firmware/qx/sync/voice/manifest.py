@@ -144,19 +144,15 @@ class Manifest:
             )
         ]
 
-    def folders_between(self, after: bytes | None, last: bytes | None) -> list[tuple[bytes, bytes]]:
-        """The folders after one up to another, that included; None: from the first, to the end."""
+    def folders(
+        self, after: bytes | None, last: bytes | None = None, most: int = -1
+    ) -> list[tuple[bytes, bytes]]:
+        """The folders after one up to another, that included; None: from the first, to the end. Those that
+        have rows, known deletions included, with their sums."""
         first = b"" if after is None else after + b"\0"
         upper, bound = ("", ()) if last is None else (" AND folder <= ?", (last,))
-        query = f"SELECT folder, sum FROM voice_folder WHERE folder >= ?{upper} ORDER BY folder"
-        return self._db.rows(query, (first, *bound))  # type: ignore[return-value]
-
-    def folders(self, after: bytes | None, most: int) -> list[tuple[bytes, bytes]]:
-        """The next folders with their sums: those that have rows, known deletions included."""
-        start = ("", ()) if after is None else ("WHERE folder > ?", (after,))
-        return self._db.rows(
-            f"SELECT folder, sum FROM voice_folder {start[0]} ORDER BY folder LIMIT ?", (*start[1], most)
-        )  # type: ignore[return-value]
+        query = f"SELECT folder, sum FROM voice_folder WHERE folder >= ?{upper} ORDER BY folder LIMIT ?"
+        return self._db.rows(query, (first, *bound, most))  # type: ignore[return-value]
 
     def where(self, digest: bytes, most: int = 4) -> list[bytes]:
         """Paths of files with this content."""

@@ -64,7 +64,7 @@ class Source:
         match kind:
             case messages.FOLDERS_WANTED:
                 after = fields[0]
-                rows = await self._in_manifest(lambda m: m.folders(after, PAGE))
+                rows = await self._in_manifest(lambda m: m.folders(after, most=PAGE))
                 self._channel.send(messages.FOLDERS, (after, rows, len(rows) < PAGE))
             case messages.ENTRIES_WANTED:
                 folder, after = fields[0], fields[1] or b""
