@@ -159,10 +159,6 @@ class Manifest:
         query = "SELECT folder, name FROM voice_file WHERE hash = ? AND state < 2 LIMIT ?"
         return [joined(folder, name) for folder, name in self._db.rows(query, (digest, most))]
 
-    def count(self, state: State) -> int:
-        query = "SELECT count(*) FROM voice_file WHERE state = ? AND state <> 0"
-        return self._db.rows(query, (int(state),))[0][0]
-
     def missing(self, after: tuple[bytes, bytes], most: int) -> tuple[list[bytes], int, tuple[bytes, bytes]]:
         """The next missing files, how many of them have content that no file has any more (moved ones do not
         count), and where to go on."""

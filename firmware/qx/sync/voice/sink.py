@@ -61,8 +61,6 @@ class Sink:
         self.in_use: set[bytes] = set()  # of staging
         self._committing: asyncio.Task[None] | None = None
         self._committing_hashes: set[bytes] = set()
-        self.received = 0  # octets of content in this session
-        self.kept = 0  # files kept under another name
 
     # --- what the session brings ----------------------------------------------------------------------
     def blobs(self, blobs: tuple[Blob, ...]) -> None:
@@ -115,7 +113,6 @@ class Sink:
             return
         await self._gather(batch)
         await self.settled()
-        self.kept += len(batch.keeps)
         self._committing_hashes = {need.entry.hash for need in batch.needs}
         self._committing = asyncio.ensure_future(self._commit(batch))
 
@@ -228,7 +225,6 @@ class Sink:
                 error = refused
                 for item in self._open:
                     item.failed = True
-            self.received += sum(len(blob.data) for _, blob in arrived)
             for digest, item in list(self._incoming.items()):
                 if item.failed and not item.rows:
                     lacking.add(item.need.entry.path)
