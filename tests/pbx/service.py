@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from board.lab.demo import Demo
 from board.lab.pair import Lab
 
 from labtools import qx, wait_for
+from pairs import Log
 
 FAST = Demo(plan="other", version=3, interval="0.1", pbx=True)  # 100 ms, Kamailio as the image has it
 DEFAULT = Demo(plan="other", pbx=True)
@@ -45,6 +48,14 @@ def said(text: str) -> list[str]:
     may see the workers go before its own signal; a worker that dies is told of in other words as well."""
     bad = [line for line in text.splitlines() if "ERROR" in line or "CRITICAL" in line or "BUG" in line]
     return [line for line in bad if "receive_fd(): EOF on" not in line]
+
+
+@contextlib.contextmanager
+def quiet(lab: Lab) -> Iterator[None]:
+    """Kamailio's own log has no error meanwhile, on either unit."""
+    logs = [Log(lab, unit) for unit in lab.units]
+    yield
+    assert not [line for log in logs for line in said(log.text())]
 
 
 def processes(lab: Lab, unit: str) -> list[int]:

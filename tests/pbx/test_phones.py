@@ -17,7 +17,7 @@ from board.lab.pair import Lab
 from labtools import Capture, becomes, other, wait_for
 from pairs import events, in_step, pair, put, ready
 from pbx.phones import AGENT, Sipp, accounts, phone, register
-from pbx.service import FAST, phone_states, reads
+from pbx.service import FAST, phone_states, quiet, reads
 
 PACE = 0.1
 PACED = range(1000, 1050)
@@ -41,7 +41,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         for place, extension in enumerate(ODD[:-1]):
             agent = "Unknown 1.0" if extension == UNSUPPORTED else AGENT
             register(lab, [extension], 5070, 5101 + place, agent=agent)
-        yield lab
+        with quiet(lab):
+            yield lab
 
 
 def told(lab: Lab, unit: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from board.lab.pair import Lab
 
 from counts import bound
 from labtools import becomes, forget_neighbours, other, role, stays, wait_for
-from pairs import Log, events, pair, put, ready, service
+from pairs import events, pair, put, ready, service
 from pbx.phones import Prober, Sipp, accounts, calls_of, credentials, register
 from pbx.service import (
     FAST,
@@ -23,8 +23,8 @@ from pbx.service import (
     calls_up,
     located,
     processes,
+    quiet,
     registered,
-    said,
     shown,
 )
 
@@ -46,10 +46,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def silent(serving: Lab) -> Iterator[None]:
-    """Kamailio's own log has no error."""
-    logs = [Log(serving, unit) for unit in serving.units]
-    yield
-    assert not [line for log in logs for line in said(log.text())]
+    with quiet(serving):
+        yield
 
 
 class Calls:
