@@ -36,6 +36,7 @@ enum { PATH = 512, REALTIME_PRIORITY = 51 /* above the engine's */ };
 #define KEEP_LIMIT    (30 * SECOND) /* that long addresses are kept for a daemon that does not come back */
 #define STOP_PATIENCE (10 * SECOND)
 #define WORK_PATIENCE (2 * SECOND)
+#define FREE_PATIENCE 5000 /* ms, before the engine has said its own: it holds nothing yet */
 #define SETTLED       (60 * SECOND)
 
 struct guardian {
@@ -202,6 +203,7 @@ static bool start_daemon(struct guardian *guardian, int64_t now) {
     atomic_store(&qx_estate->restart, 0);
     atomic_store(&qx_estate->working, 0);
     atomic_store(&qx_estate->taken, 0);
+    atomic_store(&qx_estate->hang_ms, FREE_PATIENCE);
     guardian->silent = 0;
     pid_t guardian_pid = getpid();
     pid_t child = fork();

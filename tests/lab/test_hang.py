@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon that hangs: seen by its guardian or by its engine's lease, and ended in time (R9)."""
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 from board.lab.pair import Lab
@@ -61,6 +63,33 @@ def test_a_short_pause_is_no_hang(default_pair: Lab) -> None:
         stays(lambda: default_pair.units[master].daemon_pid() == pid, 1.0, "the same daemon")
         assert ready(default_pair) == master
         assert holders.held_throughout(master, moment)
+
+
+def test_a_pause_before_the_engine_has_its_limit(default_pair: Lab) -> None:
+    """R9: a daemon that has just begun to beat and has no plan yet is not ended for a pause: on a slow board
+    a start was given up over and over, because a limit of nothing had passed at once."""
+    backup = other(ready(default_pair))
+    log = Log(default_pair, backup)
+    for _ in range(3):
+        before = default_pair.units[backup].daemon_pid()
+        default_pair.power_off(backup)  # a new guardian as well: the old one would know the last limit
+        default_pair.power_on(backup)
+        pid = wait_for(lambda before=before: beats(default_pair, backup, before), 5.0, "an engine", 0)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.08)  # less than any limit that a plan gives
+        os.kill(pid, signal.SIGCONT)
+        assert other(ready(default_pair)) == backup
+        assert default_pair.units[backup].daemon_pid() == pid
+    assert "the engine hangs" not in log.text()
+
+
+def beats(lab: Lab, unit: str, before: int) -> int:
+    """The unit's next daemon as soon as its engine runs, else 0."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((lab.units[unit].root / "run/qx/daemon.pid").read_text())
+        names = {(task / "comm").read_text() for task in Path(f"/proc/{pid}/task").iterdir()}
+        return pid if pid != before and "qx-engine\n" in names else 0
+    return 0
 
 
 def test_a_python_thread_that_never_yields(default_pair: Lab) -> None:
