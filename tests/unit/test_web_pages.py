@@ -66,6 +66,14 @@ def test_a_secret_is_never_in_a_form_and_a_clash_of_two_is_told() -> None:
     assert form.meanwhile({"mail.password": "x"}, since, [one])[1]
 
 
+def test_a_number_of_a_page_is_one_that_can_be_asked_for() -> None:
+    """Bad input: at most 15 digits: a longer one is nothing that the daemon's messages carry (64 bits), and
+    from 4,301 on nothing that Python reads."""
+    assert form.whole("0") == 0 and form.whole("9" * 15) == 10**15 - 1
+    for wrong in ("", "9" * 16, "9" * 4301, "-1", "1.0", " 1", "²", "٣"):
+        assert form.whole(wrong) is None
+
+
 # ── menus ──
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
 def test_every_setting_has_a_page_and_no_page_is_of_another_model(model: Any) -> None:

@@ -98,6 +98,11 @@ def given(fields: Iterable[Field], form: Mapping[str, str], boxes: Mapping[str, 
     return changes
 
 
+def whole(text: str) -> int | None:
+    """A number that a page carries, of at most 15 digits; None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
 MEANWHILE = (
     "somebody else has set it to %(now)s since this page was opened; save again to set it all the same"
 )

@@ -67,10 +67,10 @@ class Form:
         """What was changed, as paths and texts: what somebody else has set since the page was made is left as
         that is, where this user did not touch it. Where he did, Refusal by field."""
         changes = self.filled(visit)
-        seen = visit.field("seen")
-        if not changes or not seen.isdecimal() or seen == str(_revision(visit)):
+        seen = form.whole(visit.field("seen"))
+        if not changes or seen is None or seen == _revision(visit):
             return changes
-        since = await visit.unit.ask("diff", {"since": int(seen)})
+        since = await visit.unit.ask("diff", {"since": seen})
         changes, lost = form.meanwhile(
             changes, {one["path"]: one for one in since}, self.fields + self.advanced
         )

@@ -8,6 +8,7 @@ from typing import Any
 from microdot import Response
 
 from ...errors import Refusal
+from ..form import whole
 from ..forms import SET_WAIT
 from ..site import Site, Visit
 
@@ -38,7 +39,7 @@ def register(site: Site) -> None:
         found.sort(key=lambda event: str(event[by]) if by != "time" else event["time"])
         if order != "up":
             found.reverse()
-        offset = int(visit.argument("from")) if visit.argument("from").isdecimal() else 0
+        offset = whole(visit.argument("from")) or 0
         return visit.render(
             "events.html", events=found[offset : offset + ROWS], count=len(found), offset=offset, rows=ROWS,
             columns=COLUMNS, by=by, order="up" if order == "up" else "down",
@@ -46,7 +47,7 @@ def register(site: Site) -> None:
 
     @site.page(PATH, ("POST",))
     async def read(visit: Visit) -> Response:
-        ids = [int(number) for number in visit.form.getlist("id") if number.isdecimal()]
+        ids = [number for text in visit.form.getlist("id") if (number := whole(text)) is not None]
         everything = visit.field("do") == "all"
         if not ids and not everything:
             return visit.go(PATH, "info", "No event was chosen.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from microdot import Response
 
+from ..form import whole
 from ..forms import SET_WAIT
 from ..revisions import Revisions
 from ..site import Missing, Site, Visit
@@ -20,7 +21,7 @@ def register(site: Site) -> None:
 
     @site.page(HISTORY)
     async def history(visit: Visit) -> Response:
-        before = int(visit.argument("before")) if visit.argument("before").isdecimal() else None
+        before = whole(visit.argument("before"))
         return visit.render("history.html", revisions=await revisions.of(visit, before))
 
     @site.page(HISTORY, ("POST",))
@@ -68,6 +69,7 @@ def download(octets: bytes, name: str) -> Response:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    found = whole(text)
+    if found is None:
         raise Missing(f"{text[:20]!r}: expected a number of this list")
-    return int(text)
+    return found

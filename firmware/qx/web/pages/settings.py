@@ -91,7 +91,7 @@ async def _listed(visit: Visit, table: Table) -> dict[str, Any]:
     """One page of a table."""
     model = visit.site.identity.model
     columns = _columns(visit, table)
-    offset = int(visit.argument("from") or 0) if visit.argument("from").isdecimal() else 0
+    offset = forms.whole(visit.argument("from")) or 0
     find = visit.argument("find")[:64]
     asked = {"table": table.name, "offset": offset, "count": ROWS, "find": find,
              "fields": [column.name for column in columns]}  # fmt: skip
