@@ -54,8 +54,9 @@ def _would_take_over(lab: Lab, master: str) -> bool:
     return in_step and backup["vrrp"]["armed"] and not backup["why"] and told[master]["peer"]["armed"]
 
 
-def another_daemon(lab: Lab, unit: str, pid: int) -> None:
-    """Waits until the unit runs another daemon than that one."""
+def another_daemon(lab: Lab, unit: str, pid: int, seconds: float = 5.0) -> None:
+    """Waits until the unit runs another daemon than that one. After some deaths in a row the guardian takes
+    its time, up to 10 s."""
 
     def new() -> bool:
         try:
@@ -63,7 +64,7 @@ def another_daemon(lab: Lab, unit: str, pid: int) -> None:
         except LabError:
             return False  # between the two
 
-    wait_for(new, 5.0, "a new daemon")
+    wait_for(new, seconds, "a new daemon")
 
 
 def restarted(lab: Lab, unit: str, pid: int) -> str:

@@ -17,11 +17,13 @@ from board.lab.pair import Lab
 
 from labtools import guardian_pid, kill_everything, restart
 from pairs import another_daemon
+from small_flash import fill
 
 from .plan import Step
 from .wire import Wire
 
 Mend = Callable[[], object]
+NEW_DAEMON = 15.0  # seconds: deaths come close upon each other here, and the guardian waits between them
 
 
 def begin(lab: Lab, step: Step, units: Sequence[str]) -> Mend:
@@ -46,7 +48,7 @@ def _power(lab: Lab, step: Step, unit: str) -> Mend:
 
 def _kill(lab: Lab, step: Step, unit: str) -> Mend:
     pid = lab.kill(unit)
-    return partial(another_daemon, lab, unit, pid)
+    return partial(another_daemon, lab, unit, pid, NEW_DAEMON)
 
 
 def _kill_everything(lab: Lab, step: Step, unit: str) -> Mend:
@@ -90,6 +92,26 @@ def _mute(lab: Lab, step: Step, unit: str) -> Mend:
     return partial(lab.mend, unit)
 
 
+def _busy(lab: Lab, step: Step, unit: str) -> Mend:
+    """Loops that do nothing else than use the processors: eight for each of them."""
+    loops = [
+        subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+        for _ in range(8 * (os.cpu_count() or 1))
+    ]
+
+    def end() -> None:
+        for loop in loops:
+            loop.kill()
+        for loop in loops:
+            loop.wait()
+
+    return end
+
+
+def _disk_full(lab: Lab, step: Step, unit: str) -> Mend:
+    return fill(lab.units[unit].root / "data" / "qx")
+
+
 def _flood(lab: Lab, step: Step, unit: str) -> Mend:
     """Malformed advertisements of a stranger, as fast as this machine makes them, until it is mended."""
     argv = [sys.executable, "-m", "bench.flooder", lab.network.name("pc"), str(1 << 30)]
@@ -113,7 +135,7 @@ def _swap(lab: Lab, step: Step, unit: str) -> Mend:
     done = lab.qx(unit, "swap", timeout=60)
     if done.returncode:
         raise LabError(f"swap: {done.stderr.strip()}")
-    return partial(another_daemon, lab, unit, pid)
+    return partial(another_daemon, lab, unit, pid, NEW_DAEMON)
 
 
 def _passive(lab: Lab, step: Step, unit: str) -> Mend:
@@ -141,6 +163,8 @@ _FAULTS: dict[str, Callable[[Lab, Step, str], Mend]] = {
     "line": _line,
     "mute": _mute,
     "flood": _flood,
+    "busy": _busy,
+    "disk full": _disk_full,
     "cut": _cut,
     "cut wan": partial(_cut, segment="wan"),
     "swap": _swap,

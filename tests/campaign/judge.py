@@ -14,7 +14,15 @@ from .plan import BOOT, LINKS, Step
 
 SLACK = 1.5  # seconds by which a machine that does other things as well may be late
 SLACK_TWO = 0.5  # the same, for two units that answer
-STAYS = ("split", "one way", "mute", "line", "flood", "write")  # no role moves, or it comes back at once
+STAYS = (
+    "split",
+    "one way",
+    "mute",
+    "line",
+    "flood",
+    "busy",
+    "write",
+)  # no role moves, or it comes back at once
 
 
 @dataclass(frozen=True, slots=True)

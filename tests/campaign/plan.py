@@ -72,6 +72,8 @@ KINDS: dict[str, Kind] = {
             options=("late", "twice", "out of order", "one in ten"), weight=3,
         ),
         Kind("flood", {"both": 0.0}, (0.5, 2.0)),
+        Kind("disk full", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
+        Kind("busy", {"both": 0.0}, (0.5, 3.0)),
         Kind("cut", {"master": GRACE, "backup": 0.0, "both": None}, (0.05, 3.0), weight=2),
         Kind("cut wan", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
         Kind("swap", {"master": 0.0}, (0.0, 0.0), weight=3),

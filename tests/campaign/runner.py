@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from board.lab.pair import Lab
 
 from labtools import other, wait_for
 from pairs import QUICK, events, in_step, ready
+from small_flash import small
 
 from . import faults, remains
 from .answers import Answers
@@ -31,6 +32,7 @@ from .plan import Step
 
 Say = Callable[[str], None]
 REST = 60.0  # seconds within which the pair is one again
+FLASH = 16 << 20  # octets of each unit's data partition
 
 
 @dataclass
@@ -101,16 +103,26 @@ class Campaign:
     def _on_one_pair(self, steps: Iterable[Step]) -> bool:
         """False where all steps are done."""
         self._fresh()
-        self._lab.up(self._demo, fresh=True)
+        lab = self._lab
+        lab.up(self._demo, fresh=True, power=False)
         try:
-            self._rest()
-            with Answers(self._lab) as watch:
-                for step in steps:
-                    if found := self._step(step, watch):
-                        self.summary.violations += [(step, what) for what in found]
-                        return True
+            with ExitStack() as flashes:
+                for unit in UNITS:
+                    flashes.enter_context(small(lab.units[unit].root / "data" / "qx", FLASH))
+                flashes.callback(lab.down)  # before they go
+                for unit in UNITS:
+                    lab.power_on(unit)
+                return self._all_of_them(steps)
         finally:
             self.summary.answers.update(self._ledger.answers)
+
+    def _all_of_them(self, steps: Iterable[Step]) -> bool:
+        self._rest()
+        with Answers(self._lab) as watch:
+            for step in steps:
+                if found := self._step(step, watch):
+                    self.summary.violations += [(step, what) for what in found]
+                    return True
         return False
 
     # --- one step -------------------------------------------------------------------------------------------
@@ -132,8 +144,8 @@ class Campaign:
         lab = self._lab
         master = self._rest()
         units = {"master": [master], "backup": [other(master)], "both": list(UNITS)}[step.whom]
-        if step.kind.name in ("split", "flood"):
-            units = units[:1]  # it is the network's, and done once
+        if step.kind.name in ("split", "flood", "busy"):
+            units = units[:1]  # it is the network's or the machine's, and done once
         known = {unit: {event["uid"] for event in events(lab, unit)} for unit in UNITS}
         path, value = self._ledger.next()
         self._ledger.answered(path, value, self._set(master, path, value))  # at rest: durable on both

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from board.lab.network import UNITS
@@ -16,26 +13,9 @@ from board.lab.pair import Lab
 
 from labtools import make_lab, other, qx, role, wait_for
 from pairs import QUICK, events, get, in_step, put, ready
+from small_flash import fill, small
 
 SIZE = 6 << 20
-
-
-@contextlib.contextmanager
-def small(folder: Path) -> Iterator[None]:
-    """The folder on an ext4 of its own of SIZE octets, with what it had: its flushes reach the disk below."""
-    kept, image = folder.with_name("kept"), folder.with_name("flash.img")
-    folder.rename(kept)
-    folder.mkdir()
-    with image.open("wb") as out:
-        out.truncate(SIZE)
-    subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
-    try:
-        folder.chmod(0o700)
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +24,7 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         lab.up(QUICK, fresh=True, power=False)
         with contextlib.ExitStack() as mounts:
             for unit in UNITS:
-                mounts.enter_context(small(lab.units[unit].root / "data" / "qx"))
+                mounts.enter_context(small(lab.units[unit].root / "data" / "qx", SIZE))
             for unit in UNITS:
                 lab.power_on(unit)
             ready(lab)
@@ -56,14 +36,11 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @contextlib.contextmanager
 def full(lab: Lab, unit: str) -> Iterator[None]:
     """Nothing more fits on the unit's data partition."""
-    ballast = lab.units[unit].root / "data" / "qx" / "ballast"
+    mend = fill(lab.units[unit].root / "data" / "qx")
     try:
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
         yield
     finally:
-        ballast.unlink()
+        mend()
 
 
 def big(number: int) -> str:
