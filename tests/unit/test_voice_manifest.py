@@ -135,6 +135,25 @@ def test_a_transaction_that_fails_changes_nothing_in_memory(tmp_path: Path) -> N
         assert manifest.row(b"b") is None
 
 
+def test_what_comes_while_the_rest_is_noted_as_shared_is_not(tmp_path: Path) -> None:
+    """R10, R14: the other unit acknowledged what there was. What a commit put before the next step of noting
+    it is not among that, nor is a deletion of that time forgotten."""
+    with opened(new(tmp_path)) as store:
+        manifest = Manifest(store.database)
+        with manifest.moving() as move:
+            for path in (b"a", b"b", b"c"):
+                move.put(entry(path, 1), b"k", State.SETTLED, False)
+        acknowledged = manifest.root
+        assert manifest.all_shared(acknowledged, 2) == 2
+        with manifest.moving() as move:
+            move.put(entry(b"new", 2), b"k", State.SETTLED, False)
+            move.gone(b"a")
+        assert manifest.all_shared(acknowledged, 2) == 0
+        assert {b"c", b"new"} <= set(manifest.unshared(9))
+        assert manifest.all_shared(manifest.root, 9) > 0
+        assert manifest.unshared(9) == [] and not manifest.fresh()
+
+
 @pytest.mark.parametrize("most", [1, 2, 5, 6, 7])
 def test_a_manifest_that_is_read_in_slices_is_the_same(tmp_path: Path, most: int) -> None:
     """The store's thread is nobody's for long: also a start with many folders goes in slices."""

@@ -90,7 +90,7 @@ class Follower(Session):
         self._done = number
         self._tell_at()
         if stock.rows.root == root:
-            await stock.equal()
+            await stock.equal(root)
 
     async def _compare(self, root: bytes) -> None:
         rows = self._stock.rows

@@ -107,9 +107,8 @@ class Leader(Session):
             self.stand()
 
     async def _equal(self, root: bytes) -> None:
-        if self._stock.rows.root == root:
-            with suppress(Refusal):
-                await self._stock.equal()
+        with suppress(Refusal):
+            await self._stock.equal(root)
 
     async def _read_again(self, path: bytes) -> None:
         """The Backup read other content than the row says."""

@@ -123,9 +123,9 @@ class Stock:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def equal(self) -> None:
-        """Both units have the same: that is noted, a little at a time."""
-        while await self.in_manifest(lambda m: m.all_shared(128) if m.fresh() else 0):
+    async def equal(self, root: bytes) -> None:
+        """The other unit has this root: that is noted, a little at a time, for as long as this one has it."""
+        while await self.in_manifest(lambda m: m.all_shared(root, 128) if m.fresh() else 0):
             pass
 
     # --- failures --------------------------------------------------------------------------------------
