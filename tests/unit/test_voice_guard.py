@@ -148,6 +148,34 @@ def test_a_tree_that_is_not_there_deletes_nothing(tmp_path: Path, how: str) -> N
     run(check())
 
 
+def test_a_look_that_is_asked_for_while_one_fails_is_made(tmp_path: Path) -> None:
+    """R14, R15: the tree comes back in the moment in which its loss is told."""
+
+    async def check() -> None:
+        async with pair(tmp_path) as (a, b, _, _line):
+            await filled(a, b, 3)
+            aside = tmp_path / "aside"
+
+            class Told(list[tuple[str, str, str]]):
+                def append(self, event: tuple[str, str, str]) -> None:
+                    super().append(event)
+                    if aside.exists():
+                        shutil.rmtree(a.voice, ignore_errors=True)
+                        aside.rename(a.voice)
+
+            a.told = Told()
+            async with a.part._stock.busy:  # the look has begun and waits for its turn
+                a.voice.rename(aside)
+                a.part.reconcile()
+                await asyncio.sleep(0.1)
+                (aside / "new.wav").write_bytes(b"while it was away")
+                a.part.reconcile()
+            await until(lambda: "new.wav" in b.files())
+            assert a.told and a.part.status()["held"] == 0
+
+    run(check())
+
+
 def test_a_started_master_without_its_tree_deletes_nothing(tmp_path: Path) -> None:
     """R14: it was not mounted at boot; an administrator may say that it is to be so."""
 

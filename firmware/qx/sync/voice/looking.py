@@ -122,13 +122,15 @@ class Looking:
             self._wake.clear()
             if self._host.leading is None or self._closing:
                 continue
+            due = self.due
             try:
                 while (self._hints or self.due > self.done) and not self._closing:
+                    due = self.due
                     await self._look()
             except Stopped:
                 return
             except (OSError, Refusal) as error:
-                self.done, self._hints = self.due, Hints()
+                self.done, self._hints = due, Hints()  # what was asked for meanwhile has woken us
                 self._host.failed(error)
             self._plan_again()
 
