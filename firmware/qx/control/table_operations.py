@@ -40,12 +40,11 @@ def rows(
 
 
 def _having(settings: Settings, table: Table, keys: list[str], wanted: str) -> list[str]:
-    """Values are looked at by their paths: finding the setting of each of thousands would take most of the
-    time."""
-    fields = [(name, setting.type) for name, setting in table.fields.items() if not setting.secret]
-
-    def has(key: str) -> bool:
-        values = ((kind, settings.explicit_value(f"{table.name}.{key}.{name}")) for name, kind in fields)
-        return any(value is not None and wanted in kind.text(value).casefold() for kind, value in values)
-
-    return [key for key in keys if wanted in key or has(key)]
+    """A field at a time, by paths: finding the setting of each of thousands would take most of the time."""
+    having = {key for key in keys if wanted in key}
+    for name, setting in table.fields.items():
+        if not setting.secret:
+            text, explicit = setting.type.text, settings.explicit_value
+            values = ((key, explicit(f"{table.name}.{key}.{name}")) for key in keys)
+            having |= {key for key, value in values if value is not None and wanted in text(value).casefold()}
+    return [key for key in keys if key in having]
