@@ -126,6 +126,14 @@ def guardian_pid(lab: Lab, unit: str) -> int:
     return int((lab.units[unit].root / "run" / "qx" / "guardian.pid").read_text())
 
 
+def memory(pid: int, key: str = "VmRSS") -> int:
+    """A line of /proc/PID/status in KiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1])
+    raise AssertionError(f"no {key} of process {pid}")
+
+
 def stop_orderly(lab: Lab, unit: str, seconds: float = 10.0) -> None:
     """SIGTERM to the guardian, as init would; waits until no process of the unit is left."""
     os.kill(guardian_pid(lab, unit), signal.SIGTERM)

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from board.lab.pair import Lab
 
 from holders import Holders
-from labtools import other, qx, wait_for
+from labtools import memory, other, qx, wait_for
 from language_packs import PACK
 from pairs import QUICK, events, get, in_step, outage, pair, probing, ready, restarted
 from qx.control import client
@@ -32,9 +31,8 @@ def ask(lab: Lab, unit: str, operation: str, **arguments: Any) -> Any:
 
 
 def resident(lab: Lab, unit: str) -> int:
-    """kB of the daemon."""
-    status = Path(f"/proc/{lab.units[unit].daemon_pid()}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    """KiB of the daemon."""
+    return memory(lab.units[unit].daemon_pid())
 
 
 def test_who_logs_in_on_a_pair(lab: Lab) -> None:

@@ -12,7 +12,7 @@ from board.lab.network import UNITS
 from board.lab.pair import Lab
 
 from counts import count
-from labtools import becomes, guardian_pid, other, qx
+from labtools import becomes, guardian_pid, memory, other, qx
 from pairs import QUICK, pair, ready
 
 DAEMON_RESIDENT = 32 << 10  # KiB
@@ -24,14 +24,6 @@ WORKERS = min(32, (os.cpu_count() or 1) + 4)  # asyncio.to_thread makes so many,
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with pair("rs", tmp_path_factory.mktemp("resources"), QUICK) as lab:
         yield lab
-
-
-def memory(pid: int, key: str) -> int:
-    """A line of /proc/PID/status in KiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1])
-    raise AssertionError(f"no {key} of process {pid}")
 
 
 def test_memory_of_the_daemon(used: Lab, record_figures: Callable[..., None]) -> None:
