@@ -214,8 +214,8 @@ class Manifest:
 
     def all_shared(self, root: bytes, most: int) -> int:
         """The other unit has all that makes this `root`: files are marked so, known deletions are forgotten.
-        Does the next `most` rows and returns how many they were; none once there is another root, since
-        what came meanwhile would be taken for a deletion of the other unit's and lost with this one's role."""
+        Does the next `most` rows and returns how many they were; none once there is another root: what came
+        meanwhile would be taken for something that the other unit has deleted."""
         if self.root != root:
             return 0
         query = "SELECT folder, name, state FROM voice_file WHERE shared = 0 LIMIT ?"
