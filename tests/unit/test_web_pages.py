@@ -163,6 +163,7 @@ def test_protected_and_each_trouble_with_what_to_do() -> None:
         ({"peer": {"state": "down"}}, "critical"), ({"role": "fault", "why": "key"}, "critical"),
         ({"peer": {**status()["peer"], "mode": "passive"}}, "critical"),
         ({"peer": {**status()["peer"], "armed": False}}, "critical"),
+        ({"peer": {**status()["peer"], "deaf": True}}, "warning"), ({"vrrp": {"block": "alive"}}, "warning"),
         ({"sync": {"age_s": 180.1}}, "warning"), ({"sync": {"voice": {"held": 3}}}, "warning"),
         ({"mismatches": [{"parameter": "firmware", "ours": "1", "theirs": "2"}]}, "warning"),
         ({"role": "standalone", "licence": {"redundancy": False, "why": "none"}}, "info"),

@@ -116,6 +116,10 @@ def _troubles(status: dict[str, Any], interval: float) -> list[Trouble]:
     elif not backup and session.get("up") and peer.get("armed") is False:
         found.append(Trouble("critical", "The Backup device is not ready to take over yet.",
                              "Wait for its first copy; its own first page says why."))  # fmt: skip
+    if peer.get("deaf") or (status.get("vrrp") or {}).get("block") == "alive":
+        found.append(Trouble("warning", "Advertisements are blocked between the two units.",
+                             "Let the switch pass multicast to 224.0.0.18 (IP protocol 112) between "
+                             "their ports."))  # fmt: skip
     age = sync.get("age_s")
     if age is not None and age > STALE * interval:
         found.append(Trouble("warning", "The Backup's copy is old: nothing has crossed for %(age)s s.",
