@@ -118,6 +118,19 @@ def test_a_script_that_fails_holds_up_no_other_and_the_order_turns_round(root: P
     assert stopped.stdout.split("\n") == ["S30three stop", "S20two stop", "S10one stop", ""]
 
 
+def test_a_process_that_has_kamailios_old_number_lives_on(root: Path) -> None:
+    """R20: what a number in a file names now may be anybody's; there are no tables here, so nothing starts."""
+    run = root / "run/qx/kamailio"
+    run.mkdir(parents=True)
+    (run / "kamailio.cfg").touch()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        (run / "pid").write_text(str(other.pid))
+        started = subprocess.run([root / "etc/qx/master.d/S50kamailio", "start"], check=False, timeout=20)
+        lives = other.poll() is None
+        other.kill()
+    assert started.returncode == 1 and lives
+
+
 def test_links_of_the_overlays_lead_somewhere() -> None:
     """R44: one that does not is a program that is missing on a unit."""
     for overlay in OVERLAYS:
