@@ -119,7 +119,7 @@ def test_a_script_that_fails_holds_up_no_other_and_the_order_turns_round(root: P
 
 
 def test_a_process_that_has_kamailios_old_number_lives_on(root: Path) -> None:
-    """R20: what a number in a file names now may be anybody's; there are no tables here, so nothing starts."""
+    """R20: a number in a file may be anybody's by now. There are no tables here, so nothing starts."""
     run = root / "run/qx/kamailio"
     run.mkdir(parents=True)
     (run / "kamailio.cfg").touch()
