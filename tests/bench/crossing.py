@@ -63,8 +63,9 @@ class _Daemon:
 
 
 def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Found:
-    """`setting`: ms until one of `count` settings is durable on both; `setting-flush`: what the disk alone
-    takes for that, measured between two of them; `setting-octets` a change."""
+    """`setting`: ms until one of `count` settings is durable on both; `setting-octets`: of a change. Measured
+    between two of them, what of that the way to the daemon takes (`setting-asked`: the same once more, which is
+    checked, changes nothing and is answered at once) and what the disk alone (`setting-flush`)."""
     master = pair.ready()
     daemon = _Daemon(pair, master)
     values = {
@@ -74,13 +75,19 @@ def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Fo
     daemon.set(values)
     names = [path for path in values if path.endswith(".name")]
     wait_for(lambda: daemon.in_step, PATIENCE, "the settings on both units", 0.1)
-    before, times, flushes = daemon.octets, list[Sample](), list[Sample]()
+    before, times = daemon.octets, list[Sample]()
+    asked, flushes = list[Sample](), list[Sample]()
     for number in range(rounds):
+        change = {names[number % len(names)]: f"Changed {number}"}
         began = time.perf_counter()
-        durable = daemon.set({names[number % len(names)]: f"Changed {number}"})
+        durable = daemon.set(change)
         lasted = time.perf_counter() - began
         failed = "" if durable == "both" else f"answered durable: {durable}"
         times.append(Sample(lasted * 1e3, failed=failed))
+        time.sleep(PACE)
+        began = time.perf_counter()
+        daemon.set(change)
+        asked.append(Sample((time.perf_counter() - began) * 1e3))
         time.sleep(PACE)
         flushes.append(Sample(2e3 * _flush(folder / "flushed", number)))
     ours = Sample((daemon.octets - before) / rounds)
@@ -98,6 +105,7 @@ def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Fo
                 crossed.append(Sample(run.octets))
     return {
         "setting": {PRODUCT: times, RSYNC: theirs},
+        "setting-asked": {PRODUCT: asked},
         "setting-flush": {PRODUCT: flushes},
         "setting-octets": {PRODUCT: [ours], RSYNC: crossed},
     }

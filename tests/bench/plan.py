@@ -162,6 +162,7 @@ def _crossing(counts: Counts) -> Section:
     rows = {
         "settings": (
             row("setting", f"one of {counts.settings:,} settings, until durable on both", "ms", runs),
+            Row("setting-asked", "  of it the way to the daemon and back", "ms", 1, of=(PRODUCT,)),
             Row("setting-flush", "  of it two flushes of this disk, 16 KiB each", "ms", 1, of=(PRODUCT,)),
             row("setting-octets", "  both ways, a change", "octets"),
         ),
