@@ -64,8 +64,8 @@ class _Daemon:
 
 def settings(pair: Pair, folder: Path, count: int, rounds: int, runs: int) -> Found:
     """`setting`: ms until one of `count` settings is durable on both; `setting-octets`: of a change. Measured
-    between two of them, what of that the way to the daemon takes (`setting-asked`: the same once more, which is
-    checked, changes nothing and is answered at once) and what the disk alone (`setting-flush`)."""
+    between two of them, what of that the way to the daemon takes (`setting-asked`: the same once more, which
+    is checked, changes nothing and is answered at once) and what the disk alone (`setting-flush`)."""
     master = pair.ready()
     daemon = _Daemon(pair, master)
     values = {
