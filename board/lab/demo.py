@@ -79,7 +79,7 @@ class Demo:
             chosen.append(f"redundancy.vrrp_version={self.version}")
         if self.interval is not None:
             chosen.append(f"redundancy.advertisement_interval={self.interval}")
-        if self.phones and unit == "a":  # the guide's section 4: all else is set on the first and comes across
+        if self.phones and unit == "a":  # guide, section 4: all else is set on the first and comes across
             chosen += [f"extensions.{number}.password={sip_password(number)}" for number in PHONES]
         if not self.virtual_mac:
             chosen.append("redundancy.virtual_mac=false")
