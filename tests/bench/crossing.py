@@ -130,14 +130,16 @@ def voice(pair: Pair, folder: Path, files: int, runs: int) -> Found:
         samples[PRODUCT].append(Sample(ours))
         samples[RSYNC].append(Sample(theirs))
 
-    def turn(figure: str, change: Callable[[], Callable[[], bool]]) -> None:
-        """One change of the tree, by both."""
+    def turn(figure: str, change: Callable[[], Callable[[], bool]], look: float = 0.001) -> None:
+        """One change of the tree, by both, each with nothing on its way to the disk when it begins."""
+        os.sync()
         before, began = daemon.octets, time.monotonic()
         there = change()
-        wait_for(there, PATIENCE, f"{figure} on the Backup", 0.001)
+        wait_for(there, PATIENCE, f"{figure} on the Backup", look)
         wait_for(lambda: daemon.in_step, PATIENCE, f"{figure} acknowledged", 0.001)
         lasted = time.monotonic() - began
         octets = daemon.octets - before
+        os.sync()
         run = rsync.run(tree, "voice", "--exclude=/.sync", "--exclude=/.trash")
         note(figure, lasted * 1e3, run.seconds * 1e3)
         note(f"{figure}-octets", octets, run.octets)
@@ -163,7 +165,7 @@ def voice(pair: Pair, folder: Path, files: int, runs: int) -> Found:
         return lambda: all((copy / name).exists() for name in names)
 
     with Rsync(pair.lab, master, other(master), folder / "rsync") as rsync:
-        turn("voice-first", first)
+        turn("voice-first", first, 0.02)  # asking a daemon a thousand times a second would be its main work
         time.sleep(3.0)  # nothing is young any more
         for _ in range(runs):
             base = _cost(daemon, backup, lambda: None)
