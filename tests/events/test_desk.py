@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from qx.events.log import EventLog
 from qx.model import MODELS
 from qx.paths import Paths
 from qx.settings.view import Settings
+from waiting import until
 
 A, B = "QX200-000001", "QX200-000002"
 DOWN, UP = "Backup device is DOWN", "Backup device is UP (Active mode)"
@@ -84,14 +85,6 @@ async def unit(
         yield found
     finally:
         await found.close()
-
-
-async def until(look: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(0.02)
-    return found
 
 
 def mail_settings(folder: Path, port: int, *recipients: str, events: str = "backup-down") -> dict[str, Any]:

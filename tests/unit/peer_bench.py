@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -28,6 +28,7 @@ from qx.redundancy.peer.session import Session
 from qx.redundancy.peer.told import Told
 from qx.trust.certificate import Certificate, own_certificate
 from qx.trust.keyring import Keyring
+from waiting import until
 
 T = TypeVar("T")
 PATIENCE = 10.0  # seconds for what should take milliseconds: the machine may be busy
@@ -153,17 +154,6 @@ class Unit:
     async def close(self) -> None:
         await self.session.close("end")
         self.keyring.close()
-
-
-async def until(
-    true: Callable[[], object], patience: float = PATIENCE, what: Callable[[], object] = lambda: ""
-) -> None:
-    """Waits for it, looking every 5 ms."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + patience
-    while not true():
-        assert loop.time() < end, f"not within {patience} s: {what()}"
-        await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

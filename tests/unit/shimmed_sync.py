@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from flash_bench import mark
-from sync_bench import Line, Unit, in_step, joined, pair, same, until
+from sync_bench import Line, Unit, in_step, joined, pair, same
 
 from qx.errors import Refusal
 from qx.sync import messages
+from waiting import until
 
 
 async def following(folder: Path) -> None:

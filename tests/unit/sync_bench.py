@@ -29,6 +29,7 @@ from qx.settings.store import Revision, Store
 from qx.settings.values import Plain
 from qx.sync.conflicts import Conflicts
 from qx.sync.settings import SettingsSync
+from waiting import until
 
 T = TypeVar("T")
 WAIT = 10.0  # seconds at most for anything
@@ -217,14 +218,6 @@ def split(a: Unit, b: Unit) -> None:
     b.store.open_history(7)
     for number in range(4):
         b.store.commit({"mail.user": f"loser{number}", "mail.password": "s3cret"}, "admin", "set")
-
-
-async def until(true: Callable[[], Any], seconds: float = WAIT) -> None:
-    """Waits until it is."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not true():
-        assert asyncio.get_running_loop().time() < end, "it never became true"
-        await asyncio.sleep(0.002)
 
 
 def same(a: Unit, b: Unit) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sync_bench import Line, Unit, run, until
+from sync_bench import Line, Unit, run
 
 from counts import choices, count
 from qx.events.event import Event, event, merged
@@ -18,6 +18,7 @@ from qx.events.log import EventLog
 from qx.events.part import KNOWN, SAID, EventsPart
 from qx.paths import Paths
 from qx.redundancy.peer.message import BadMessage
+from waiting import until
 
 A, B = "QX200-000001", "QX200-000002"
 

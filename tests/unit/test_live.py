@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sync_bench import Line, Unit, run, until
+from sync_bench import Line, Unit, run
 
 from qx.errors import Refusal
 from qx.redundancy.peer.message import BadMessage
 from qx.sync import live
 from qx.sync.live import LiveState, Tables
+from waiting import until
 
 
 def both(

@@ -15,6 +15,7 @@ from qx.pbx import joining, reunion
 from qx.pbx.registration import DIALOGS, REGISTRATIONS, Contact, contacts_row
 from qx.pbx.reunion import Reunion
 from qx.sync.live import LiveState
+from waiting import until
 
 NOW = 1_795_416_000.0
 
@@ -119,12 +120,6 @@ class Side:
         if self.takes:
             self.joined += unpack(octets)[1]
         return self.takes
-
-
-async def until(look: Any) -> None:
-    async with asyncio.timeout(5):
-        while not look():
-            await asyncio.sleep(0.01)
 
 
 def test_rows_of_the_loser_come_to_the_master(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from peer_bench import both_up, join, run, two, until
+from peer_bench import both_up, join, run, two
 
 from counts import bound
 from qx.redundancy.peer.told import CertificateChanged, Paired
 from qx.trust.pairing import Pin, fingerprint
+from waiting import until
 
 
 @pytest.mark.parametrize("lost", [("unit.pem",), ("unit.pem", "peer")], ids=["certificate", "and pin"])

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from peer_bench import both_up, join, run, two, until
+from peer_bench import both_up, join, run, two
 from peer_strangers import Streams, connected, listening, message, read_all
 
 from qx import ports
@@ -21,6 +21,7 @@ from qx.redundancy.peer.message import BODY_MAX, SETTINGS, build
 from qx.redundancy.peer.talk import HELLO, HELLO_MAX, WELCOME
 from qx.redundancy.peer.told import Down, Refused, Up
 from qx.trust import tls
+from waiting import until
 
 
 def header(kind: int, length: int) -> bytes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peer_bench import Unit, addresses, both_up, join, run, two, until
+from peer_bench import Unit, addresses, both_up, join, run, two
 from trust_bench import TODAY, A, B, C, issued
 
 from qx.redundancy.peer.message import SETTINGS
 from qx.redundancy.peer.told import Down, Mismatched, Paired, Refused, Said, Up
 from qx.trust.pairing import Pin
+from waiting import until
 
 
 def test_another_model_stays_connected_and_does_not_pair(tmp_path: Path) -> None:

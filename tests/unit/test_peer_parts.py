@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from peer_bench import Recorder, Unit, both_up, join, run, two, until
+from peer_bench import Recorder, Unit, both_up, join, run, two
 
 from qx.redundancy.peer.message import LIVE, ROLES, SETTINGS, VOICE
 from qx.redundancy.peer.session import Session
 from qx.redundancy.peer.talk import PING
 from qx.redundancy.peer.told import Down, Up
 from qx.redundancy.peer.wire import Ended
+from waiting import until
 
 
 def test_messages_of_a_part_arrive_in_order_and_at_that_part(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peer_bench import Unit, both_up, join, run, two, until
+from peer_bench import Unit, both_up, join, run, two
 from peer_strangers import connected, listening, message, read_all
 from trust_bench import TODAY, A, B, C, issued
 
@@ -25,6 +25,7 @@ from qx.trust import tls
 from qx.trust.certificate import Certificate, own_certificate
 from qx.trust.pairing import Exchange, Role, nonce, proof
 from qx.trust.secret import Secret
+from waiting import until
 
 
 def stranger(folder: Path, serial: str = B) -> Certificate:

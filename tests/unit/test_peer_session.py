@@ -18,7 +18,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from peer_bench import Unit, addresses, both_up, join, run, two, until
+from peer_bench import Unit, addresses, both_up, join, run, two
 from trust_bench import A, B, issued, traces
 
 import qx
@@ -28,6 +28,7 @@ from qx.redundancy.peer.talk import SILENCE
 from qx.redundancy.peer.told import CertificateChanged, Down, Paired, Refused, Said, Up
 from qx.redundancy.peer.wire import Ended
 from qx.trust.pairing import Pin
+from waiting import until
 
 HERE = Path(__file__).resolve()
 

@@ -9,13 +9,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from peer_bench import addresses, both_up, join, run, two, until
+from peer_bench import addresses, both_up, join, run, two
 from peer_strangers import connected, read_all
 
 from counts import count
 from qx import ports
 from qx.redundancy.peer.message import SETTINGS
 from qx.redundancy.peer.told import Down, Said, Up
+from waiting import until
 
 
 class Tap:

@@ -8,11 +8,12 @@ import socket
 from typing import Any
 
 import pytest
-from peer_bench import run, until
+from peer_bench import run
 
 from qx.errors import Refusal
 from qx.redundancy.peer.message import BadMessage
 from qx.redundancy.peer.wire import BULK_ROOM, Ended, Wire
+from waiting import until
 
 BULK, URGENT = 40, 20
 PIECE = bytes(1 << 16)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from settings_bench import new
-from sync_bench import Line, Unit, in_step, joined, run, until
+from sync_bench import Line, Unit, in_step, joined, run
 
 from qx.sync.lately import Lately
+from waiting import until
 
 
 def test_the_age_is_kept_in_the_time_of_a_file(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from sync_bench import Line, Unit, events, in_step, joined, run, same, split, until
+from sync_bench import Line, Unit, events, in_step, joined, run, same, split
 
 from qx.control.conflict_operations import merging
 from qx.sync import messages
 from qx.sync.messages import Said
 from qx.sync.passing import PASSED
 from qx.sync.staging import digest_of
+from waiting import until
 
 
 def test_after_a_split_the_loser_keeps_a_conflict_snapshot(tmp_path: Path) -> None:

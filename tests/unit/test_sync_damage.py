@@ -7,11 +7,12 @@ import asyncio
 from pathlib import Path
 
 from settings_bench import new, opened
-from sync_bench import Line, Unit, events, history, in_step, joined, run, until
+from sync_bench import Line, Unit, events, history, in_step, joined, run
 
 from qx.sync import messages
 from qx.sync.messages import Said
 from qx.sync.staging import digest_of
+from waiting import until
 
 
 def test_a_master_that_lost_its_tail_uses_no_revision_twice(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sync_bench import Line, Unit, history, in_step, joined, run, split, until
+from sync_bench import Line, Unit, history, in_step, joined, run, split
 
 from qx.errors import Refusal
 from qx.settings.lineage import Action
+from waiting import until
 
 
 def test_both_in_factory_state(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sync_bench import Line, Unit, history, in_step, joined, run, same, until
+from sync_bench import Line, Unit, history, in_step, joined, run, same
 
 from qx.errors import Refusal
 from qx.sync.leader import BATCH, WINDOW
+from waiting import until
 
 
 def test_a_commit_is_durable_on_the_backup(tmp_path: Path) -> None:

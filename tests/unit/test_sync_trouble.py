@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flash_bench import MARK, after_power_cut, full, mounted, recorded, run_shimmed
 from settings_bench import cut, lay_out, opened
-from sync_bench import Line, Unit, in_step, run, same, until
+from sync_bench import Line, Unit, in_step, run, same
 
 from counts import bound, choices, count
 from qx.errors import Refusal
@@ -18,6 +18,7 @@ from qx.model import MODELS
 from qx.settings.store import Store
 from qx.sync import follower
 from qx.sync.follower import Past
+from waiting import until
 
 DATABASE = ("settings.db", "settings.db-wal", "settings.db-journal")
 

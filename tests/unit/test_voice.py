@@ -8,11 +8,12 @@ import os
 import random
 from pathlib import Path
 
-from voice_bench import Line, Unit, connect, disconnect, in_step, pair, run, some, until
+from voice_bench import Line, Unit, connect, disconnect, in_step, pair, run, some
 
 from counts import choices, count
 from qx.sync.voice import messages
 from qx.sync.voice.messages import BLOBS
+from waiting import until
 
 
 def content_octets(line: Line) -> int:

@@ -10,11 +10,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from voice_bench import SETTLED, Unit, connect, disconnect, in_step, pair, run, until
+from voice_bench import SETTLED, Unit, connect, disconnect, in_step, pair, run
 
 from qx.errors import Refusal
 from qx.sync.voice.naming import DEPTH_MAX
 from qx.sync.voice.tree import Tree
+from waiting import until
 
 
 async def filled(a: Unit, b: Unit, files: int) -> None:

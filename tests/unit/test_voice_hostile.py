@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voice_bench import connect, in_step, pair, run, until
+from voice_bench import connect, in_step, pair, run
 
 from qx.redundancy.peer.message import VOICE, BadMessage
 from qx.sync.voice import messages
 from qx.sync.voice.messages import BATCH_FILES, CHUNK
 from qx.sync.voice.naming import DEPTH_MAX, NAME_MAX, PATH_MAX
+from waiting import until
 
 H = bytes(32)
 BAD_PATHS = [

@@ -7,9 +7,10 @@ import asyncio
 import random
 from pathlib import Path
 
-from voice_bench import connect, disconnect, in_step, pair, run, until
+from voice_bench import connect, disconnect, in_step, pair, run
 
 from counts import choices, count
+from waiting import until
 
 
 def test_an_interrupted_file_goes_on_where_it_stopped(tmp_path: Path) -> None:

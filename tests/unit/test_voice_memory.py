@@ -17,7 +17,8 @@ MOST = 64 << 20  # octets, with everything of Python, both stores' caches and th
 SCRIPT = """
 import asyncio, re, sys, time
 from pathlib import Path
-from voice_bench import Unit, connect, until
+from voice_bench import Unit, connect
+from waiting import until
 
 def resident():
     text = Path("/proc/self/smaps_rollup").read_text()

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from crash_states import states
-from voice_bench import SETTLED, Files, Unit, connect, disconnect, in_step, run, until
+from voice_bench import SETTLED, Files, Unit, connect, disconnect, in_step, run
 
 from counts import SOAK, choices, count
 from qx.sync.voice.tree import Stopped, Tree
+from waiting import until
 
 
 class Recorder(Tree):

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from voice_bench import Unit, connect, in_step, pair, run, until
+from voice_bench import Unit, connect, in_step, pair, run
 
 from qx.errors import Refusal
+from waiting import until
 
 
 def test_flush_says_how_much_is_left(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from voice_bench import in_step, pair, run, until
+from voice_bench import in_step, pair, run
 
 from qx.sync.voice.looking import TRASH_DAYS
 from qx.sync.voice.tree import Tree
+from waiting import until
 
 
 def put(trash: Path, day: str, name: str, octets: int) -> None:

@@ -9,7 +9,9 @@ import random
 from pathlib import Path
 
 import pytest
-from voice_bench import Unit, connect, disconnect, in_step, pair, run, some, until
+from voice_bench import Unit, connect, disconnect, in_step, pair, run, some
+
+from waiting import until
 
 
 def test_the_files_that_the_other_unit_may_not_have_are_known(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from voice_bench import in_step, pair, run, until
+from voice_bench import in_step, pair, run
+
+from waiting import until
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
@@ -39,7 +41,8 @@ def test_a_queue_that_ran_over_means_a_full_look(tmp_path: Path) -> None:
 SCRIPT = """
 import asyncio, sys
 from pathlib import Path
-from voice_bench import in_step, pair, until
+from voice_bench import in_step, pair
+from waiting import until
 
 async def main(folder, limit):
     limit = Path("/proc/sys/user") / limit

@@ -21,6 +21,7 @@ from qx.settings.store import Store
 from qx.sync.voice.leader import Leader
 from qx.sync.voice.part import VoiceSync
 from qx.sync.voice.tree import Tree
+from waiting import until
 
 SETTLED = 100_000_000  # ns: shorter than on a unit, for file systems with finer times than that
 Files = dict[str, bytes]
@@ -159,14 +160,6 @@ async def pair(folder: Path, **options: Any) -> AsyncIterator[tuple[Unit, Unit, 
             await b.stop()
         with suppress(Exception):
             await a.stop()
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> None:
-    """Waits for what has to come true. Raises AssertionError."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, what or "did not come true"
-        await asyncio.sleep(0.005)
 
 
 async def in_step(a: Unit, b: Unit, seconds: float = 10.0) -> None:
