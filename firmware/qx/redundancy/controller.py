@@ -464,16 +464,6 @@ class Controller:
     async def reboot(self, how: rebooting.How, word: str) -> str:
         return await rebooting.reboot(self, how, word)
 
-    async def became_backup(self, mode: str) -> None:
-        """After a swap, before the restart: the role, and the mode that the Backup had."""
-        kept = mode if mode in ("active", "passive") else "active"
-
-        def keep(store: Store) -> None:
-            store.commit({"redundancy.backup_mode": kept}, "system", "swap")
-            store.unit_state_put({"role": "backup"})
-
-        await self.run_in_store(keep)
-
     def unhold(self) -> None:
         self.hold.over()
 

@@ -146,10 +146,6 @@ class Own(Protocol):
         """Makes the mode of a Backup durable and takes it into use."""
         ...
 
-    async def became_backup(self, mode: str) -> None:
-        """After a swap, before the restart: the role, and the mode that the Backup had, are durable."""
-        ...
-
     def came(self, changed: frozenset[str]) -> None:
         """Settings of the Master came in, or (none named) something else that the plan is made of."""
         ...

@@ -18,6 +18,7 @@ from .engine import State
 from .role import Role
 
 if TYPE_CHECKING:
+    from ..settings.store import Store
     from .pair import Own
 
 FLUSH = 20.0  # seconds for what has not crossed
@@ -45,12 +46,23 @@ async def give(unit: Own, flush: bool = True) -> str:
     asked = unit.engine.now()
     unit.engine.release()
     if await _heard(unit, asked):
-        await unit.became_backup(str(taken.get("mode")))
+        await _keep_backup(unit, str(taken.get("mode")))
         unit.reboot_soon("swap")
         return "The Backup device is Master now; this device restarts as Backup."
     with suppress(Refusal):
         await unit.partner.ask("swap off", {}, 1.0)
     raise Refusal("swap: the Backup device did not take over within 3 s; this device stays in charge")
+
+
+async def _keep_backup(unit: Own, mode: str) -> None:
+    """Before the restart: the role, and the mode that the Backup had, are durable."""
+    kept = mode if mode in ("active", "passive") else "active"
+
+    def keep(store: Store) -> None:
+        store.commit({"redundancy.backup_mode": kept}, "system", "swap")
+        store.unit_state_put({"role": "backup"})
+
+    await unit.run_in_store(keep)
 
 
 async def _heard(unit: Own, asked: int) -> bool:
