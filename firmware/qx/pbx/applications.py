@@ -23,6 +23,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ..identity import Identity
 from ..paths import Paths
 
 log = logging.getLogger("qx.applications")
@@ -250,3 +251,15 @@ def _scan(folder: Path) -> list[Application]:
         if match and os.access(path, os.X_OK):
             found.append(Application(match[2], int(match[1]), path))
     return found
+
+
+def environment(paths: Paths, identity: Identity) -> dict[str, str]:
+    """What a script finds: the root, the unit, and a plain PATH where the daemon has none."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        **kept,
+        "QX_ROOT": str(paths.root),
+        "QX_SERIAL": identity.serial,
+        "QX_MODEL": identity.model.name,
+    }

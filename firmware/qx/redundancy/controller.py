@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from ..events.desk import Desk, device_of
 from ..events.log import EventLog
 from ..identity import Identity
 from ..paths import Paths
-from ..pbx.applications import Applications
+from ..pbx.applications import Applications, environment
 from ..pbx.phones import Phones
 from ..pbx.telephony import Telephony
 from ..settings.rescue import LOST
@@ -505,15 +504,3 @@ class Controller:
                 log.error("%s", error)
             else:
                 log.error("a task of the controller failed", exc_info=error)
-
-
-def environment(paths: Paths, identity: Identity) -> dict[str, str]:
-    """What a script of master.d finds: the root, the unit, and a plain PATH."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
-    return {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        **kept,
-        "QX_ROOT": str(paths.root),
-        "QX_SERIAL": identity.serial,
-        "QX_MODEL": identity.model.name,
-    }
