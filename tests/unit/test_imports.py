@@ -27,7 +27,7 @@ LAYERS = (
     "trust",
     "factory provision reset",
     "settings",
-    "board child children durable errors gathering identity model packing paths ports watchdog words",
+    "board child children durable errors gathering identity model packing paths ports tasks watchdog words",
     "panel",
 )
 # What a process of its own asks of the daemon goes through the socket's client; the two units of a pair are

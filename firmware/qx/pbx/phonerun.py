@@ -12,13 +12,13 @@ import asyncio
 import time
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import Any
 
 from .. import ports
 from ..control import client
 from ..errors import Refusal
 from ..paths import Paths
 from ..settings.view import Settings
+from ..tasks import Tasks
 from . import sip
 from .kamailio import Service
 from .phoneplan import Phone, Plan, State
@@ -40,7 +40,7 @@ class PhoneRun(asyncio.DatagramProtocol):
         self._noted: dict[str, tuple[str, str]] = {}
         self._agents: dict[str, Vendor | None] = {}
         self._in_call = frozenset(client.call(paths, "phones_live")["in_call"])  # before the first order
-        self._working: set[asyncio.Task[None]] = set()
+        self._working = Tasks()
         self._call_ids: dict[str, str] = {}
         pace = settings.number("phone_reboot.pace") / 100
         self.plan = Plan(self._phones(), policy, pace, time.time())
@@ -77,9 +77,9 @@ class PhoneRun(asyncio.DatagramProtocol):
             while not self.plan.over(time.time()):
                 now = time.time()
                 for phone in self.plan.ask(now):
-                    self._spawn(self._ask(phone))
+                    self._working.spawn(self._ask(phone))
                 if phone := self.plan.restart(now, self._in_call):
-                    self._spawn(self._restart(phone))
+                    self._working.spawn(self._restart(phone))
                 else:
                     await asyncio.sleep(self.plan.wait(time.time()))
                 if looking.done():
@@ -149,11 +149,6 @@ class PhoneRun(asyncio.DatagramProtocol):
             except sip.BadMessage:
                 pass  # it asks for what we do not speak: as refused
         self.plan.told(phone, answer.status, time.time())
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
 
     # --- the wire -----------------------------------------------------------------------------------
     async def _send(

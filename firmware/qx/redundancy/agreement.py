@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..errors import Refusal
+from ..tasks import Tasks
 from .peer.message import ROLES, BadMessage
 from .peer.part import Channel
 
@@ -34,7 +35,7 @@ class Agreement:
         self._channel: Channel | None = None
         self._number = 0
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering = Tasks()
 
     def offer(self, answers: Mapping[str, Answer]) -> None:
         """More that this unit does when it is asked."""
@@ -76,9 +77,7 @@ class Agreement:
             case (int(number), str(name), dict(arguments)) if kind == ASK:
                 if len(self._answering) >= ASKED_MOST:
                     raise BadMessage(f"agreement: more than {ASKED_MOST} questions at once")
-                task = asyncio.get_running_loop().create_task(self._answer(number, name, arguments))
-                self._answering.add(task)
-                task.add_done_callback(self._answering.discard)
+                self._answering.spawn(self._answer(number, name, arguments))
             case (int(number), dict(result), str(refusal)) if kind == ANSWER:
                 answer = self._asked.get(number)
                 if answer is None or answer.done():

@@ -32,6 +32,7 @@ from ..settings.store import Store
 from ..settings.values import Plain
 from ..sync.conflicts import Conflicts
 from ..sync.live import LiveState
+from ..tasks import Tasks
 from ..trust.keyring import Keyring
 from . import licensing, rebooting, swap, switch, tell, writing
 from .alone import Alone
@@ -115,7 +116,7 @@ class Controller:
         self._conflicts: dict[int, Conflict] = {}
         self._master = False  # as the engine's events told so far
         self._stopping = False
-        self._background: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
 
     # --- life ---------------------------------------------------------------------------------------
     async def start(self) -> None:
@@ -149,7 +150,7 @@ class Controller:
         self.telephony.close()
         loop.remove_reader(self.engine.descriptor)
         self.engine.stop()
-        for task in self._background:
+        for task in self._tasks:
             task.cancel()
         for thread in (self._engine_thread, self._keyring_thread, self._store_thread):
             thread.shutdown()
@@ -492,15 +493,4 @@ class Controller:
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Does it in the background; what it raises is logged."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            if isinstance(error, Refusal):
-                log.error("%s", error)
-            else:
-                log.error("a task of the controller failed", exc_info=error)
+        return self._tasks.spawn(work)

@@ -19,12 +19,13 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
 from ...identity import Identity
+from ...tasks import Tasks
 from ...trust.certificate import Certificate
 from ...trust.keyring import Keyring
 from .answering import Answering
@@ -77,7 +78,7 @@ class Session:
         self._own = PeerHello(identity.serial, identity.model.name, firmware, language=language, parts=firsts)
         self._place: Place | None = None
         self._task: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._nudged = asyncio.Event()
         self._link: Link | None = None
         self._started: list[Part] = []
@@ -189,7 +190,7 @@ class Session:
 
     async def close(self, word: str) -> None:
         """Says goodbye, with a word for why, and ends. Takes some two seconds at most."""
-        left: set[asyncio.Future[Any]] = {*self._background}
+        left: set[asyncio.Future[Any]] = {*self._tasks}
         left |= {self._link.gone} if self._link else set()
         left |= {self._task} if self._task else set()
         self._place = None
@@ -237,7 +238,7 @@ class Session:
         self._link, self._stranger = link, ""
         self._counts["sessions"] += 1
         link.say(self._own)  # what has changed since the hello went out
-        self._spawn(self.credentials.settle())
+        self._tasks.spawn(self.credentials.settle())
         keys = self.credentials.licences(), self.credentials.read(peer.licences)
         comparison = compare(self._own, peer, *keys)
         self._told(Up(peer, comparison.pairs))
@@ -270,16 +271,6 @@ class Session:
         self._told(Down(end))
 
     # --- within ---------------------------------------------------------------------------------------------
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("the pin was not stored: %s", error)
-
     def _compared(self, comparison: Comparison) -> None:
         before, self._comparison = self._comparison, comparison
         if before.mismatches != comparison.mismatches:
