@@ -22,6 +22,7 @@ LAB = "lab"
 UNIT = "unit"
 WATCHDOG_SECONDS = 30
 HANG_MAX_MS = 10_000
+PORT = "expected a whole number from 0 to 65535, 0 for no pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +95,27 @@ def read_board(paths: Paths) -> Board:
         interface_name(f"{file}: wan", wan)
         if wan == table["lan"]:
             raise Refusal(f"{file}: wan: {wan!r} is the LAN interface; expected another one")
-    watchdog, seconds = table.get("watchdog", ""), table.get("watchdog_seconds", WATCHDOG_SECONDS)
+    watchdog = table.get("watchdog", "")
     if not isinstance(watchdog, str) or (watchdog and table["kind"] == LAB):
         raise Refusal(f"{file}: watchdog: expected a device in quotes, and none in the lab")
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 5 <= seconds <= 300:
-        raise Refusal(f"{file}: watchdog_seconds: {seconds!r}; expected 5 to 300")
-    hang_ms = table.get("hang_ms", 0)
-    if not isinstance(hang_ms, int) or isinstance(hang_ms, bool) or not 0 <= hang_ms <= HANG_MAX_MS:
-        raise Refusal(f"{file}: hang_ms: {hang_ms!r}; expected 0 to {HANG_MAX_MS}")
     return Board(
         table["name"],
         table["kind"],
         table["lan"],
         wan,
-        http_port=_port(file, table, "http_port", 80),
-        https_port=_port(file, table, "https_port", 443),
+        http_port=_whole(file, table, "http_port", 80, 0, 65535, PORT),
+        https_port=_whole(file, table, "https_port", 443, 0, 65535, PORT),
         watchdog=watchdog,
-        watchdog_seconds=seconds,
-        hang_ms=hang_ms,
+        watchdog_seconds=_whole(file, table, "watchdog_seconds", WATCHDOG_SECONDS, 5, 300),
+        hang_ms=_whole(file, table, "hang_ms", 0, 0, HANG_MAX_MS),
     )
 
 
-def _port(file: Path, table: dict[str, Any], name: str, usual: int) -> int:
-    port = table.get(name, usual)
-    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port < 65536:
-        raise Refusal(f"{file}: {name}: expected a whole number from 0 to 65535, 0 for no pages")
-    return port
+def _whole(
+    file: Path, table: dict[str, Any], name: str, usual: int, least: int, most: int, what: str = ""
+) -> int:
+    """`what`: was expected, where the range alone does not say it."""
+    value = table.get(name, usual)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise Refusal(f"{file}: {name}: {what or f'{value!r}; expected {least} to {most}'}")
+    return value
