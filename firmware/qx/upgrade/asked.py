@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import durable
 from ..errors import Refusal
 from ..redundancy.role import Role
 from .image import IMAGE_MAX
@@ -112,6 +113,6 @@ def _written(file: Path, offset: int, octets: bytes) -> None:
     try:
         if os.fstat(handle).st_size != offset:
             raise Refusal(f"upgrade put: offset {offset}; expected {os.fstat(handle).st_size}")
-        os.pwrite(handle, octets, offset)
+        durable.write_at(handle, octets, offset)
     finally:
         os.close(handle)
