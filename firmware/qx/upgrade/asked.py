@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import durable
 from ..errors import Refusal
@@ -24,13 +25,26 @@ from ..redundancy.role import Role
 from .image import IMAGE_MAX
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..redundancy.pair import Own
-    from .firmware import Firmware
 
 CHUNK = 64 << 10  # octets put at once
 FILE = "pair.swu"  # in data/qx/upgrade, on both units
+
+
+class Firmware(Protocol):
+    """This unit's own slots, as the upgrade of the pair uses them: `Upgrade` is the one."""
+
+    def plain(self) -> dict[str, Any] | None:
+        """See `Upgrade.plain`; None on a board without slots."""
+        ...
+
+    def install(self, file: Path) -> AsyncGenerator[dict[str, Any], None]:
+        """Writes the image of that file into the idle slot; its progress. Refusal says why not."""
+        ...
+
+    async def activate(self) -> dict[str, Any]:
+        """The idle slot is tried at the next start."""
+        ...
 
 
 class Asked:

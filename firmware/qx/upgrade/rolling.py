@@ -21,11 +21,10 @@ from .. import __version__ as FIRMWARE
 from .. import durable
 from ..errors import Refusal
 from ..redundancy.role import Role
-from .asked import CHUNK, FILE, Asked
+from .asked import CHUNK, FILE, Asked, Firmware
 
 if TYPE_CHECKING:
     from ..redundancy.pair import Own
-    from .firmware import Firmware
 
 ASK = 10.0  # seconds for an answer; the other's flash may be slow
 BACK = 900.0  # seconds for the other to install, restart and be confirmed
