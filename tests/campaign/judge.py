@@ -10,19 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .answers import Record
-from .plan import BOOT, LINKS, Step
+from .plan import Step
 
 SLACK = 1.5  # seconds by which a machine that does other things as well may be late
 SLACK_TWO = 0.5  # the same, for two units that answer
-STAYS = (
-    "split",
-    "one way",
-    "mute",
-    "line",
-    "flood",
-    "busy",
-    "write",
-)  # no role moves, or it comes back at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ def judge(step: Step, seen: Record, course: Course, interval: float) -> list[str
 def _silence(step: Step, seen: Record, course: Course, interval: float) -> list[str]:
     gap, since = step.kind.whom[step.whom], course.since
     if gap is None:  # nobody could answer while it lasted
-        gap, since = (BOOT if step.kind.name == "power" else LINKS), course.over
+        gap, since = step.kind.back, course.over
     allowed = gap + 4 * interval + SLACK
     silent = seen.silence(since, course.rest)
     return [f"nobody answered for {silent:.2f} s; expected at most {allowed:.2f} s"] * (silent > allowed)
@@ -66,10 +57,10 @@ def _two(step: Step, seen: Record, course: Course, interval: float) -> list[str]
 
 def _master(step: Step, course: Course) -> list[str]:
     """Who must be Master afterwards; elsewhere either may."""
-    stays = step.whom == "backup" or step.kind.name in STAYS
-    goes = step.whom == "master" and step.kind.name in ("power", "kill", "swap")
+    stays = step.whom == "backup" or step.kind.role == "stays"
+    moves = step.whom == "master" and step.kind.role == "moves"
     if stays and course.after != course.before:
         return [f"the role moved from {course.before} to {course.after}; expected it to stay"]
-    if goes and course.after == course.before:
+    if moves and course.after == course.before:
         return [f"{course.before} is Master again; expected the other unit"]
     return []

@@ -15,20 +15,30 @@ from typing import Literal
 
 Whom = Literal["master", "backup", "both"]
 
+ADDRESS_LIFETIME = 3.0  # seconds after which the kernel takes a service address that nobody renews
+BOOT = 20.0  # seconds from power on of both to the first answer
+LINKS = 8.0  # the switch restarts: listening again, and 3 s more for the old Backup
+GRACE = 2.0  # a Master's without link
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A fault. Seconds that nobody may answer for the service address, beside the time that the pair needs to
     notice that its Master is gone and what `judge.py` allows a busy machine:
 
-    - `gap` by whom it hits; None: nobody can answer while it lasts, and that long after it is over
+    - by `whom` it hits; None: nobody can answer while it lasts, nor for `back` after it is over
     - `two`: how long two units may answer at a time; None: while it lasts (they cannot hear each other)
+
+    Where it is more than the Backup that is hit, the `role` stays, or comes back at once; or it moves, where
+    that is the Master alone. Elsewhere either unit may have it.
     """
 
     name: str
     whom: Mapping[Whom, float | None]
     lasts: tuple[float, float]  # seconds, drawn evenly
     two: float | None = 0.0
+    back: float = LINKS
+    role: Literal["stays", "moves", ""] = ""
     options: Sequence[str] = ("",)
     weight: int = 1
 
@@ -48,37 +58,41 @@ class Step:
         return f"{self.number} {self.kind.name} {self.whom}{option} for {self.lasts:.2f} s"
 
 
-ADDRESS_LIFETIME = 3.0  # seconds after which the kernel takes a service address that nobody renews
-BOOT = 20.0  # seconds from power on of both to the first answer
-LINKS = 8.0  # the switch restarts: listening again, and 3 s more for the old Backup
-GRACE = 2.0  # a Master's without link
-
 # In words of what a rack, a switch or a process can do to a pair. Weights: what is quick comes more often.
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("power", {"master": 0.0, "backup": 0.0, "both": None}, (0.2, 3.0), weight=3),
-        Kind("kill", {"master": 0.0, "backup": 0.0, "both": BOOT}, (0.0, 0.5), weight=3),
+        Kind(
+            "power", {"master": 0.0, "backup": 0.0, "both": None}, (0.2, 3.0),
+            back=BOOT, role="moves", weight=3,
+        ),
+        Kind("kill", {"master": 0.0, "backup": 0.0, "both": BOOT}, (0.0, 0.5), role="moves", weight=3),
         Kind("kill everything", {"master": 0.0, "backup": 0.0}, (0.0, 4.0), two=ADDRESS_LIFETIME),
         Kind("hang", {"master": 1.0, "backup": 0.0}, (0.02, 2.0), weight=2),
         Kind("hang everything", {"master": 1.0, "backup": 0.0}, (0.02, 5.0), two=ADDRESS_LIFETIME),
-        Kind("split", {"both": 0.0}, (0.1, 3.0), two=None, options=("both", "a", "b"), weight=3),
+        Kind(
+            "split", {"both": 0.0}, (0.1, 3.0),
+            two=None, role="stays", options=("both", "a", "b"), weight=3,
+        ),
         # In one direction: who hears nothing takes over, and the other one goes on (R10). A Master that hears
         # nothing does not hear who asks for it either.
-        Kind("one way", {"master": None, "backup": 0.0}, (0.1, 3.0), two=None, options=("to", "from")),
-        Kind("mute", {"master": 0.0, "backup": 0.0}, (0.3, 3.0), weight=2),
+        Kind(
+            "one way", {"master": None, "backup": 0.0}, (0.1, 3.0),
+            two=None, role="stays", options=("to", "from"),
+        ),
+        Kind("mute", {"master": 0.0, "backup": 0.0}, (0.3, 3.0), role="stays", weight=2),
         Kind(
             "line", {"master": 0.0, "backup": 0.0}, (0.5, 3.0),
-            options=("late", "twice", "out of order", "one in ten"), weight=3,
+            role="stays", options=("late", "twice", "out of order", "one in ten"), weight=3,
         ),
-        Kind("flood", {"both": 0.0}, (0.5, 2.0)),
+        Kind("flood", {"both": 0.0}, (0.5, 2.0), role="stays"),
         Kind("disk full", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
-        Kind("busy", {"both": 0.0}, (0.5, 3.0)),
+        Kind("busy", {"both": 0.0}, (0.5, 3.0), role="stays"),
         Kind("cut", {"master": GRACE, "backup": 0.0, "both": None}, (0.05, 3.0), weight=2),
         Kind("cut wan", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
-        Kind("swap", {"master": 0.0}, (0.0, 0.0), weight=3),
+        Kind("swap", {"master": 0.0}, (0.0, 0.0), role="moves", weight=3),
         Kind("passive", {"backup": 0.0}, (0.2, 2.0)),
-        Kind("write", {"master": 0.0}, (0.0, 0.2), weight=2),
+        Kind("write", {"master": 0.0}, (0.0, 0.2), role="stays", weight=2),
     )
 }  # fmt: skip
 
