@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ...errors import Refusal
+from ...tasks import Tasks
 from ..means import RunInStore, Tell
 from .batch import Committer
 from .manifest import Manifest
@@ -31,7 +32,7 @@ class Stock:
     def __init__(self, tree: Tree, run_in_store: RunInStore, told: Tell) -> None:
         self.tree, self._run_in_store, self._told = tree, run_in_store, told
         self._pool = ThreadPoolExecutor(3, thread_name_prefix="voice")
-        self._background: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.manifest: Manifest | None = None  # none until it is read
         self.committer = Committer(tree, self.off, self.in_manifest)
         self.busy = asyncio.Lock()  # one at a time takes names in the tree and writes their rows
@@ -92,7 +93,7 @@ class Stock:
     async def close(self) -> None:
         """A clean end."""
         async with self.gathering, self.busy:
-            for task in tuple(self._background):
+            for task in self._tasks:
                 task.cancel()
             manifest = self.manifest
             if manifest and not self.committer.dirty:
@@ -119,9 +120,7 @@ class Stock:
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """What nobody waits for; it ends with the part."""
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._tasks.spawn(work)
 
     async def equal(self, root: bytes) -> None:
         """The other unit has this root: that is noted, a little at a time, for as long as this one has it."""
