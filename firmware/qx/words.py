@@ -16,7 +16,7 @@ from gettext import GNUTranslations
 from io import BytesIO
 from typing import Any
 
-PLACE = re.compile(r"%\((\w+)\)[sd]|(%%)")
+PLACE = re.compile(r"%\(([a-z_]\w*)\)[sd]|(%%)", re.ASCII)  # names are those of groups below
 LETTERS_MIN = 3  # in a row, of a sentence with places that is looked for
 TEXT_MAX = 1000  # characters of what is looked at more closely
 # The longest text between the places, the two ways to read a sentence (where two places stand side by side,
@@ -51,7 +51,10 @@ class Words:
         if values is None:
             return self._of(text)
         told = {name: self._of(one) if isinstance(one, str) else one for name, one in values.items()}
-        return self._of(text) % told
+        try:
+            return self._of(text) % told
+        except (KeyError, TypeError, ValueError):  # the translation has places of its own
+            return text % told
 
     def _of(self, text: str) -> str:
         if self._catalogue is None or not text:

@@ -119,6 +119,20 @@ def test_a_place_twice_has_to_be_the_same_both_times() -> None:
     assert words("from here back to there") == "from here back to there"
 
 
+@pytest.mark.parametrize("wrong", ["Fach %(fach)s", "Fach %(slot)", "Fach %d %(slot)s", "Fach %(slot)y"])
+def test_a_translation_with_places_of_its_own_stays_english(wrong: str) -> None:
+    """R29: a translator's slip keeps nobody from a page or the console."""
+    words = Words(catalogue({"slot %(slot)s was given up": wrong}))
+    assert words("slot A was given up") == "slot A was given up"
+    assert words("slot %(slot)s was given up", {"slot": "A"}) == "slot A was given up"
+
+
+@pytest.mark.parametrize("name", ["1", "²", "a b"])
+def test_a_place_without_a_name_is_text(name: str) -> None:
+    words = Words(catalogue({f"slot %({name})s was given up": "x", "Save": "Sichern"}))
+    assert words("slot A was given up") == "slot A was given up" and words("Save") == "Sichern"
+
+
 @pytest.mark.parametrize("octets", [b"", b"x", b"\xde\x12\x04\x95" + b"\xff" * 30])
 def test_no_catalogue_at_all_is_said(octets: bytes) -> None:
     if not octets:
