@@ -43,6 +43,14 @@ def test_a_registration() -> None:
     assert contacts_of("1198", contacts_row([contact])) == (contact,)
 
 
+def test_a_number_has_room_in_a_row() -> None:
+    """Bad input: 15 digits are read, one more is refused here and not where the row is written."""
+    (contact,) = contacts(REGISTERED.replace(b"1795416039", b"9" * 15))
+    assert contacts_of("1198", contacts_row([contact])) == (contact,)
+    with pytest.raises(BadReport, match="a number of 16 digits"):
+        contacts(REGISTERED.replace(b"1795416039", b"9" * 16))
+
+
 def test_nobody_is_registered_any_more() -> None:
     assert report(b"R\t1198", 0) == Registered("1198", ())
 

@@ -75,6 +75,15 @@ def test_an_answer() -> None:
         sip.answer(b"NOTIFY sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 NOTIFY\r\n\r\n")
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_a_challenge_does_not_end_a_line_of_ours(end: bytes) -> None:
+    """Security: nonce, realm and opaque of a phone go into our own header as they are."""
+    head = b"SIP/2.0 401 U\r\ni: id@x\r\nCSeq: 7 X\r\n"
+    octets = head + b'WWW-Authenticate: Digest nonce="n%sVia: x"\r\n\r\n' % end
+    with pytest.raises(sip.BadMessage, match="several lines"):
+        sip.answer(octets)
+
+
 @given(st.binary(max_size=200))
 def test_any_octets_are_an_answer_or_none(octets: bytes) -> None:
     with contextlib.suppress(sip.BadMessage):

@@ -107,9 +107,15 @@ def _contact(aor: str, line: str) -> Contact:
         raise BadReport(f"a contact of {len(fields)} fields; expected 12")
     ruid, uri, received, path, expires, q, call_id, cseq, cflags, socket, _, agent = fields
     return Contact(
-        aor, ruid, uri, _text(received), _text(path), int(expires), _text(q) or "-1", call_id, int(cseq),
-        int(cflags or 0), _text(socket), _text(agent),
+        aor, ruid, uri, _text(received), _text(path), _number(expires), _text(q) or "-1", call_id,
+        _number(cseq), _number(cflags or "0"), _text(socket), _text(agent),
     )  # fmt: skip
+
+
+def _number(field: str) -> int:
+    if len(field) > 15:  # a row has 64 bits for it
+        raise BadReport(f"a number of {len(field)} digits")
+    return int(field)
 
 
 def _text(field: str) -> str:

@@ -75,6 +75,8 @@ def answer(octets: bytes) -> Answer:
         raise BadMessage("expected a response with Call-ID and CSeq")
     proxy = "proxy-authenticate" in headers
     challenge = headers.get("proxy-authenticate" if proxy else "www-authenticate", "")
+    if "\r" in challenge or "\n" in challenge:  # it goes into our own header
+        raise BadMessage("a challenge of several lines; expected one")
     return Answer(int(found[1]), call_id, int(cseq), challenge, proxy)
 
 
