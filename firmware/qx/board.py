@@ -80,7 +80,7 @@ def read_board(paths: Paths) -> Board:
         table: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotProvisioned(f"{file}: not found; expected a provisioned root (see `qx provision`)") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(f"{file}: not readable as TOML ({error})") from None
     for key in ("name", "kind", "lan"):
         if not isinstance(table.get(key), str):

@@ -60,6 +60,7 @@ def test_what_it_may_say(tmp_path: Path, more: str, field: str, expected: object
         ('kind = "unit"\nlan = "lan0"', "name: expected a text in quotes"),
         (UNIT.replace("lan0", "a" * 16), "lan: 'aaaaaaaaaaaaaaaa' is not an interface name"),
         ("name = ", "not readable as TOML"),
+        (UNIT + "leds = " + "[" * 600, "not readable as TOML"),
     ],
 )  # fmt: skip
 def test_what_it_may_not_say(tmp_path: Path, text: str, words: str) -> None:

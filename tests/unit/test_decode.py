@@ -199,7 +199,7 @@ def test_fail__usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> Non
     assert "usage: qx vrrp decode" in errors[0]
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "51", '"x"', "{'vrid': 1}"])
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "51", '"x"', "{'vrid': 1}", "[" * 5000])
 def test_fail__group_is_no_object(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """R3: --group takes one JSON object."""
     assert applet(BASIC, "--group", text) == (2, [])

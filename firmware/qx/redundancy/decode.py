@@ -188,7 +188,7 @@ def _group(argv: list[str]) -> Local:
     text = _group_argument(argv)
     try:
         return local_from_json({} if text is None else json.loads(text))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"--group: expected a JSON object: {error}") from error
     except ValueError as error:
         raise ValueError(f"--group: {error}") from error
