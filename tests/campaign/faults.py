@@ -148,6 +148,20 @@ def _passive(lab: Lab, step: Step, unit: str) -> Mend:
     return partial(set_mode, "active")
 
 
+def _restore(lab: Lab, step: Step, unit: str) -> Mend:
+    """A configuration backup of now, restored after what is written meanwhile."""
+    file = lab.folder / f"{unit}.qxbackup"
+    file.unlink(missing_ok=True)
+
+    def ask(what: str) -> None:
+        done = lab.qx(unit, what, str(file), timeout=60)
+        if done.returncode:
+            raise LabError(f"{what}: {done.stderr.strip()}")
+
+    ask("backup")
+    return partial(ask, "restore")
+
+
 def _write(lab: Lab, step: Step, unit: str) -> Mend:
     return _nothing  # every step writes; this one does nothing else
 
@@ -169,5 +183,6 @@ _FAULTS: dict[str, Callable[[Lab, Step, str], Mend]] = {
     "cut wan": partial(_cut, segment="wan"),
     "swap": _swap,
     "passive": _passive,
+    "restore": _restore,
     "write": _write,
 }

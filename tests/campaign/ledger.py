@@ -33,6 +33,16 @@ class Ledger:
         elif answer != "refused":
             self._may_be.setdefault(path, {""}).add(value)
 
+    def known(self) -> dict[str, set[str]]:
+        """What may be, by path, for `restored`."""
+        return {path: set(values) for path, values in self._may_be.items()}
+
+    def restored(self, before: Mapping[str, set[str]]) -> None:
+        """What was written since then may have come before the restore, which took it back, or after it."""
+        for path, values in self._may_be.items():
+            if values != before.get(path):
+                values |= before.get(path, {""})
+
     def lost(self, found: Mapping[str, str]) -> list[str]:
         """In words, what of `found` (by path) cannot be. An absent path is an empty value."""
         return [

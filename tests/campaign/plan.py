@@ -86,12 +86,13 @@ KINDS: dict[str, Kind] = {
             role="stays", options=("late", "twice", "out of order", "one in ten"), weight=3,
         ),
         Kind("flood", {"both": 0.0}, (0.5, 2.0), role="stays"),
-        Kind("disk full", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
+        Kind("disk full", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0), role="stays"),
         Kind("busy", {"both": 0.0}, (0.5, 3.0), role="stays"),
         Kind("cut", {"master": GRACE, "backup": 0.0, "both": None}, (0.05, 3.0), weight=2),
         Kind("cut wan", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
         Kind("swap", {"master": 0.0}, (0.0, 0.0), role="moves", weight=3),
         Kind("passive", {"backup": 0.0}, (0.2, 2.0)),
+        Kind("restore", {"master": 0.0}, (0.0, 0.5), role="stays"),
         Kind("write", {"master": 0.0}, (0.0, 0.2), role="stays", weight=2),
     )
 }  # fmt: skip

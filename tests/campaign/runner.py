@@ -150,6 +150,7 @@ class Campaign:
         path, value = self._ledger.next()
         self._ledger.answered(path, value, self._set(master, path, value))  # at rest: durable on both
         time.sleep(step.pause)
+        before = self._ledger.known()
         since = watch.until_now()
         watch.record.forget(since - 5.0)
         writer = threading.Thread(target=self._write, args=(master, step.writes + 1))
@@ -161,6 +162,8 @@ class Campaign:
             over = time.time()
         finally:
             writer.join()
+        if step.kind.name == "restore":
+            self._ledger.restored(before)
         after = self._rest()
         course = Course(since, over, watch.until_now(), master, after)
         return [

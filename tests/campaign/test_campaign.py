@@ -49,6 +49,20 @@ def test_acknowledged_writes_are_not_lost() -> None:
     assert ledger.lost({"x": "w2"})
 
 
+def test_a_restore_takes_back_what_was_written_before_it() -> None:
+    """R40: what was acknowledged while a backup was made and restored may be gone, nothing else."""
+    ledger = Ledger()
+    ledger.answered("x", "w1", "both")
+    ledger.answered("y", "w2", "both")
+    before = ledger.known()
+    ledger.answered("x", "w3", "both")
+    ledger.answered("z", "w4", "both")
+    ledger.restored(before)
+    for x, z in (("w1", ""), ("w3", "w4")):
+        assert ledger.lost({"x": x, "y": "w2", "z": z}) == []
+    assert ledger.lost({"x": "w0", "y": "w2"}) and ledger.lost({"x": "w1"})
+
+
 def seen(*answered: set[str]) -> Record:
     """Questions every 20 ms from 100 s on."""
     record = Record()
