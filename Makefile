@@ -273,16 +273,21 @@ FUZZ_SECONDS ?= 60
 FUZZ := $(OUT)/fuzz
 FUZZED := $(addprefix cext/,$(addsuffix .c,packet advert group fsm priority inquiry siphash hello frame))
 
+FUZZ_C := packet group pair datagram
+
 # The pure C alone: no clock, no socket, so octets make the whole world.
 $(FUZZ)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZED) $(wildcard cext/*.h) $(OUT)/.test-packages
 	@mkdir -p $(@D)
 	@clang-14 -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
 	  -fno-sanitize-recover=all -fno-omit-frame-pointer -Icext -Itests/fuzz $< $(FUZZED) -o $@
 
+# Atheris is libFuzzer for Python: a wheel of 35 MB that nothing but this needs.
+FUZZ_PACKAGES := atheris==3.0.0
+$(FUZZ)/.ready: $(VENV)/.ready
+	@mkdir -p $(@D); $(PY) -m pip install --quiet --disable-pip-version-check $(FUZZ_PACKAGES)
+	@touch $@
+
 # The octets that mattered are in tests/fuzz/corpus; what a run finds beside them stays in $(FUZZ)/NAME.
 .PHONY: fuzz
-fuzz: $(addprefix $(FUZZ)/fuzz_,packet group datagram) $(VENV)/.ready ## fuzz what strangers send and files hold, FUZZ_SECONDS=60 each in C
-	@mkdir -p $(addprefix $(FUZZ)/,packet group datagram); $(PYTHON) tests/fuzz/seed.py $(FUZZ)/packet
-	@for name in packet group datagram; do \
-	  $(FUZZ)/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -max_len=1200 -artifact_prefix=$(FUZZ)/$$name- $(FUZZ)/$$name $(wildcard tests/fuzz/corpus/$$name) || exit 1; done
-	@QX_SOAK=1 $(PY) -m pytest --timeout=0 tests/fuzz
+fuzz: $(addprefix $(FUZZ)/fuzz_,$(FUZZ_C)) $(FUZZ)/.ready $(HOST)/module/_qx.abi3.so ## fuzz what strangers send and files hold (FUZZ_SECONDS=60 a target, TARGETS=name,…)
+	@PYTHONPATH=.:tests:firmware:$(HOST)/module $(PY) -m fuzz --seconds $(FUZZ_SECONDS) $(if $(TARGETS),--targets '$(TARGETS)')
