@@ -66,14 +66,15 @@ async def phones_note(unit: Unit, arguments: dict[str, Any]) -> None:
 
 
 async def phones_live(unit: Unit, _arguments: dict[str, Any]) -> dict[str, Any]:
-    """Result: in_call, extensions; call_ids, by extension that of the registration. For the run's process."""
+    """Result: in_call, extensions; contacts, by extension URI, user agent and Call-ID of its first. For the
+    run's process."""
     in_call: set[str] = set()
     for call_id, row in unit.live.table(DIALOGS).items():
         dialog = dialog_of(call_id, row)
         in_call |= {dialog.caller, dialog.callee}
-    rows = unit.live.table(REGISTRATIONS)
-    call_ids = {aor: contacts_of(aor, row)[0].call_id for aor, row in rows.items()}
-    return {"in_call": sorted(in_call), "call_ids": call_ids}
+    firsts = ((aor, contacts_of(aor, row)[0]) for aor, row in unit.live.table(REGISTRATIONS).items())
+    contacts = {aor: (first.uri, first.user_agent, first.call_id) for aor, first in firsts}
+    return {"in_call": sorted(in_call), "contacts": contacts}
 
 
 OPERATIONS = {

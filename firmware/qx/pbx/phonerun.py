@@ -29,6 +29,7 @@ START = 60.0  # seconds for Kamailio to answer
 ANSWER = 8.0  # seconds; Kamailio gives up after 5
 LOOK = 1.0  # seconds between two looks at calls and registrations
 NOTE = 0.25  # seconds between two notes
+NOWHERE = ("", "", "")  # URI, user agent and Call-ID of a phone that is not registered
 
 
 class PhoneRun(asyncio.DatagramProtocol):
@@ -39,33 +40,37 @@ class PhoneRun(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._noted: dict[str, tuple[str, str]] = {}
         self._agents: dict[str, Vendor | None] = {}
-        self._in_call = frozenset(client.call(paths, "phones_live")["in_call"])  # before the first order
         self._working = Tasks()
-        self._call_ids: dict[str, str] = {}
+        self._learn()  # before the first order: a phone in a call waits
         pace = settings.number("phone_reboot.pace") / 100
         self.plan = Plan(self._phones(), policy, pace, time.time())
 
     def _phones(self) -> list[Phone]:
         """Of the settings, with what live state has of them."""
         settings = self._settings
-        live = client.call(self._paths, "pbx_live")["registrations"]
         before = client.call(self._paths, "phones")["phones"]
         phones: list[Phone] = []
         for mac in settings.rows("phones"):
             under = f"phones.{mac}"
             extension = settings.text(f"{under}.extension")
-            contact = next(iter(live.get(extension, ())), None) or {}
-            vendor = vendor_of(self._table, settings.text(f"{under}.vendor"), contact.get("user_agent", ""))
+            uri, agent, call_id = self._contacts.get(extension, NOWHERE)
+            vendor = vendor_of(self._table, settings.text(f"{under}.vendor"), agent)
             self._agents[mac] = vendor
             place = settings.text(f"{under}.location") or settings.text(f"extensions.{extension}.name")
             phone = Phone(
                 mac, extension, f"{extension} {place}".strip() or mac, vendor is not None,
-                settings.flag(f"{under}.enabled"), contact.get("uri", ""), contact.get("call_id", ""),
+                settings.flag(f"{under}.enabled"), uri, call_id,
             )  # fmt: skip
             if mac in before:
                 phone.set(State(before[mac]["state"]), before[mac]["at"], before[mac]["detail"])
             phones.append(phone)
         return phones
+
+    def _learn(self) -> None:
+        """What live state has of calls and registrations."""
+        told = client.call(self._paths, "phones_live")
+        self._in_call = frozenset[str](told["in_call"])
+        self._contacts: dict[str, tuple[str, str, str]] = told["contacts"]
 
     # --- the run ------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -101,10 +106,9 @@ class PhoneRun(asyncio.DatagramProtocol):
             await self._note()
             if time.monotonic() - looked > LOOK:
                 looked = time.monotonic()
-                told = await asyncio.to_thread(client.call, self._paths, "phones_live")
-                self._in_call, self._call_ids = frozenset(told["in_call"]), dict(told["call_ids"])
+                await asyncio.to_thread(self._learn)
                 for phone in self.plan.phones:
-                    self.plan.registered(phone, self._call_ids.get(phone.extension, ""), time.time())
+                    self.plan.registered(phone, self._call_id(phone), time.time())
             await asyncio.sleep(NOTE)
 
     async def _note(self, over: bool = False) -> None:
@@ -129,7 +133,7 @@ class PhoneRun(asyncio.DatagramProtocol):
         """The order, and its challenge answered once with the account's own credentials."""
         vendor = self._agents[phone.mac]
         assert vendor is not None
-        phone.seen = self._call_ids.get(phone.extension, phone.seen)
+        phone.seen = self._call_id(phone) or phone.seen
         extra = [f"Event: {vendor.event}", "Subscription-State: terminated"]
         if vendor.content_type:
             extra.append(f"Content-Type: {vendor.content_type}")
@@ -149,6 +153,10 @@ class PhoneRun(asyncio.DatagramProtocol):
             except sip.BadMessage:
                 pass  # it asks for what we do not speak: as refused
         self.plan.told(phone, answer.status, time.time())
+
+    def _call_id(self, phone: Phone) -> str:
+        """Of its registration; empty where it has none."""
+        return self._contacts.get(phone.extension, NOWHERE)[2]
 
     # --- the wire -----------------------------------------------------------------------------------
     async def _send(
