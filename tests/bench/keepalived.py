@@ -11,6 +11,7 @@ from board.lab import namespace
 from board.lab.demo import GROUP_ID, VIRTUAL_IP
 from board.lab.pair import Lab
 
+from . import standby
 from .figures import PEER
 from .processes import kill_at_once, members
 from .setting import DEFAULT, SERVICE, Setting
@@ -70,6 +71,8 @@ class Keepalived:
 
     def start(self, unit: str) -> None:
         """As the lab starts the product: in the unit's namespace, left to init."""
+        if self._setting.pbx:
+            standby.start(self._lab, unit)
         for file in self._files(unit).values():
             file.unlink(missing_ok=True)
         with (self._folder / f"{unit}.log").open("ab") as log:

@@ -54,7 +54,7 @@ class Runner:
         with Adverts(self._lab.network.name("pc")) as adverts:
             self._trials(section, adverts)
             for name, rows in section.loads.items():
-                if name in ("settings", "voice", "telephony"):
+                if name in ("settings", "voice"):
                     self._crossing(name, rows, self._pair(PRODUCT, section.setting, adverts))
                     continue
                 while any(row.lacks(who) for row in rows.values() for who in self._contestants):
@@ -116,6 +116,8 @@ class Runner:
         except (LabError, ProcessLookupError) as error:
             found = {figure: [Sample(failed=str(error))] for figure in rows}
         for figure, row in rows.items():
+            if who not in row.of:
+                continue
             for sample in found[figure]:
                 row.add(who, sample)
             told = ", ".join(sample.failed or f"{sample.value:.2f}" for sample in found[figure][:6])
@@ -124,15 +126,13 @@ class Runner:
             pair.end()
 
     def _crossing(self, name: str, rows: dict[str, Row], pair: Pair) -> None:
-        """All is measured on one pair: what the product copies is what rsync copies."""
+        """Both are measured on one pair: what the product copies is what rsync copies."""
         counts, folder = self._counts, self._folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:
             if name == "settings":
                 found = crossing.settings(pair, folder, counts.settings, counts.commits, counts.runs)
-            elif name == "telephony":
-                found = telephony.takeovers(pair, counts.phones, counts.calls, counts.serving)
             else:
                 found = crossing.voice(pair, folder, counts.files, counts.runs)
         except (LabError, Refusal, ProcessLookupError) as error:
@@ -158,6 +158,8 @@ class Runner:
                 return load.memory(pair)
             case "flood":
                 return {figure: [sample] for figure, sample in load.flood(pair, counts.packets).items()}
+            case "telephony":
+                return telephony.power_cut(pair, counts.calls)
             case "listening":
                 return {"listening": load.listening(pair)}
             case _:

@@ -76,6 +76,12 @@ def located(lab: Lab, unit: str) -> int:
     return int(told.split("=")[1].split()[0]) if "=" in told else -1
 
 
+def dialogs(lab: Lab, unit: str) -> int:
+    """How many calls Kamailio itself has seen come up, and not end."""
+    told = _kamcmd(lab, unit, "htable.stats").partition("name: dialogs\n")[2]
+    return int(told.partition("all: ")[2].split()[0]) if told else -1
+
+
 def reads(lab: Lab, unit: str, extension: int, seconds: float = 10.0) -> None:
     """Waits until the Kamailio there knows the account, and with it all that were set at once: whoever
     registers sooner gives wrong credentials, and ten of them are a ban."""
