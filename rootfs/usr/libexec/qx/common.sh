@@ -18,18 +18,6 @@ trouble() {
 	printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$TROUBLE"
 }
 
-# partition NAME: the device of the partition with that GPT label; fails where there is none
-partition() {
-	for entry in /sys/class/block/*/uevent; do
-		if grep -qx "PARTNAME=$1" "$entry"; then
-			found=$(sed -n 's/^DEVNAME=//p' "$entry")
-			echo "/dev/$found"
-			return 0
-		fi
-	done
-	return 1
-}
-
 # argument NAME: the value of qx.NAME on the kernel's command line, nothing where it is not there
 argument() {
 	tr ' ' '\n' </proc/cmdline | sed -n "s/^qx\.$1=//p" | tail -n 1
