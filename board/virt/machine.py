@@ -162,13 +162,26 @@ class Machine:
         """The answer of the emulator's monitor to one command."""
         with socket.socket(socket.AF_UNIX) as line:
             try:
-                line.connect(str(self.folder / "monitor"))
+                self._reach(line, self.folder / "monitor")
                 read_until(line, PROMPT, 20)
                 line.sendall(command.encode() + b"\n")
                 said = read_until(line, PROMPT, 20)
             except OSError as error:
                 raise MachineError(f"{self.name}: monitor: {command}: {error}") from None
         return said.decode(errors="replace").partition("\n")[2].rpartition("(qemu) ")[0]
+
+    def _reach(self, line: socket.socket, path: Path) -> None:
+        """Connects; an emulator that was just started may not listen yet."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                line.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                if not self.running or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def press_power(self) -> None:
         self.monitor("system_powerdown")
@@ -202,6 +215,17 @@ class Machine:
             if time.monotonic() > deadline:
                 raise MachineError(f"{self.name}: not within {seconds:g} s: {pattern}: {self.said()[-1500:]}")
             time.sleep(0.2)
+
+    def type_in(self, text: str, answer: str, seconds: float) -> None:
+        """Types on the serial line and waits for an answer of that pattern. Raises MachineError."""
+        before = len(re.findall(answer, self.said()))
+        with socket.socket(socket.AF_UNIX) as line:
+            try:
+                self._reach(line, self.folder / "line")
+                line.sendall(text.encode())
+            except OSError as error:
+                raise MachineError(f"{self.name}: serial line: {error}") from None
+            self.wait_said(answer, seconds, before + 1)
 
     def starts(self) -> int:
         """How often a kernel was started since power-on."""

@@ -117,12 +117,19 @@ def seen(machine: Machine, state: State) -> bool:
     )
 
 
-def test_leds_from_outside(pair: Pair) -> None:
-    """R36, R46: the status LED's lines as docs/leds.md says, read outside of the guest."""
+def says(machine: Machine, role: str) -> None:
+    """Waits until the serial console says that role to who presses Enter."""
+    machine.type_in("\r", rf"\({role}\) login", 120)
+
+
+def test_leds_and_consoles_from_outside(pair: Pair) -> None:
+    """R30, R36, R46: the status LED's lines as docs/leds.md says, read outside of the guest, and the same on
+    the serial line."""
     master, backup = master_of(pair)
     for name, state in ((master, "master"), (backup, "backup")):
         shows(pair, name, state)
         assert seen(pair.machines[name], STATE[state])
+        says(pair.machines[name], state)
 
 
 # Stops the thread that runs Python, and nothing else of the daemon, for 5 s.
@@ -181,6 +188,7 @@ def test_power_cut_of_the_master(pair: Pair, ear: Ear, record_figures: Callable[
     becomes(pair.machines[backup], "master", 60)
     shows(pair, backup, "unprotected")
     assert seen(pair.machines[backup], STATE["unprotected"])
+    says(pair.machines[backup], "master")
     machine = pair.machines[master]
     machine.power_on()
     booted = started(machine)
@@ -192,6 +200,7 @@ def test_power_cut_of_the_master(pair: Pair, ear: Ear, record_figures: Callable[
     print(
         f"back: scripts through after {booted:.0f} s, listens after {listening:.0f} s, pages {served:.0f} s"
     )
+    says(machine, "backup")
     assert status(pair.machines[backup])["role"] == "master"
     assert ear.masters(time.monotonic() - 3) == {address}
 

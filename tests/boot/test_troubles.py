@@ -41,10 +41,10 @@ class Bench:
         return {one["name"]: one["description"] for one in json.loads(said)}
 
     def page(self) -> str:
-        """What somebody sees who opens the unit's pages, from inside: a unit in fault may have no address."""
+        """What somebody sees who opens the unit's pages, from inside: a unit in fault may have no address.
+        Empty while they are not served."""
         code, said = self.machine.run("wget -q -O - http://127.0.0.1/", 90)
-        assert code == 0, said
-        return said
+        return said if code == 0 else ""
 
 
 @pytest.fixture(scope="module")
