@@ -53,7 +53,7 @@ class Reader:
         """Octets of a message that is not whole yet."""
         return len(self._buffer)
 
-    def feed(self, octets: bytes) -> Iterator[tuple[int, Any]]:
+    def feed(self, octets: bytes | memoryview) -> Iterator[tuple[int, Any]]:
         """The messages that are whole with these octets, as (kind, body). Raises BadMessage; a length is
         judged before anything of that body is kept."""
         self._buffer += octets

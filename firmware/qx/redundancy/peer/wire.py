@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""wire: messages over one connection, in both directions, the urgent before the bulky. An asyncio Protocol.
+"""wire: messages over one connection, in both directions, the urgent before the bulky. Of asyncio.
 
 Knows neither TLS nor who the peer is: the session gives it a transport. A message that can go out does so in
 the call that sends it, so that a change of settings waits for no turn of the loop. While the transport is
@@ -19,6 +19,7 @@ from .message import BODY_MAX, BadMessage, Reader, build
 
 BULK_ROOM = 1 << 20  # octets of bulky messages that may wait before `room()` waits
 TRANSPORT_ROOM = 64 << 10  # octets that the transport takes before it asks for a pause
+READ = 64 << 10  # octets that are read at once: four records of TLS
 FLUSH = 1.0  # seconds for the last words to go out, then the connection is dropped
 
 
@@ -47,10 +48,14 @@ class Listener(Protocol):
         ...
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
+    """A plain Protocol would be handed new octets each time, for which asyncio's TLS makes room for 256 KiB a
+    record (asyncio/sslproto.py, _do_read__copied): half of what receiving a long copy costs."""
+
     def __init__(self, listener: Listener, limit: int = BODY_MAX) -> None:
         self._listener = listener
         self._reader = Reader(limit)
+        self._read = memoryview(bytearray(READ))
         self._transport: asyncio.Transport | None = None
         self._urgent: deque[bytes] = deque()
         self._bulk: deque[bytes] = deque()
@@ -165,13 +170,16 @@ class Wire(asyncio.Protocol):
         except Refusal as error:
             self.abort(error)
 
-    def data_received(self, data: bytes) -> None:
-        self.octets_received += len(data)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio names it
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.octets_received += nbytes
         self.last_heard = asyncio.get_running_loop().time()
         if self._deaf:
             return
         try:
-            for kind, body in self._reader.feed(data):
+            for kind, body in self._reader.feed(self._read[:nbytes]):
                 if self._closing:
                     return
                 self._listener.heard(kind, body)
