@@ -11,7 +11,7 @@ import pytest
 from board.lab.network import UNITS
 from board.lab.pair import Lab
 
-from labtools import make_lab, other, qx, role, wait_for
+from labtools import becomes, make_lab, other, qx, role, wait_for
 from pairs import QUICK, events, get, in_step, put, ready
 from small_flash import fill, small
 
@@ -98,3 +98,23 @@ def test_the_master_is_full(tight: Lab) -> None:
     in_step(tight, 20.0)
     assert get(tight, backup, "snmp.contact") == big(200).partition("=")[2]
     assert not [one for unit in UNITS for one in events(tight, unit) if "damaged" in one["description"]]
+
+
+def test_a_start_on_a_full_partition(tight: Lab) -> None:
+    """R9: a unit that starts when nothing more fits is Backup all the same, and takes over; what it is to
+    store is refused in words, and is taken when there is space."""
+    master = ready(tight)
+    backup = other(master)
+    with full(tight, backup):
+        tight.power_off(backup)
+        tight.power_on(backup)
+        assert ready(tight, 60.0) == master
+        tight.power_off(master)
+        becomes(tight, backup, "master", 10.0)
+        done = [tight.qx(backup, "set", big(number)) for number in range(300, 340)]
+        assert "space" in done[-1].stderr and done[-1].returncode == 1, done[-1].stderr
+        tight.power_on(master)
+        becomes(tight, master, "backup", 20.0)
+        assert role(tight, backup) == "master"
+    assert ready(tight, 60.0) == backup
+    assert put(tight, backup, big(400))["durable"] == "both"

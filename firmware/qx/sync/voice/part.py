@@ -19,6 +19,7 @@ from ...paths import Paths
 from ...redundancy.peer.hello import newer
 from ...redundancy.peer.message import VOICE, BadMessage
 from ...redundancy.peer.part import Channel
+from ...settings.database import NoSpace
 from ..means import RunInStore, Tell
 from . import messages, naming
 from .follower import Follower
@@ -30,6 +31,7 @@ from .session import Means
 from .stock import Stock
 from .tree import Lost, Tree
 
+RETRY = 5.0  # seconds until a start that had no space is tried again
 NAMED_MAX = 1000  # files of its own that a conflict snapshot names
 
 
@@ -56,14 +58,25 @@ class VoiceSync:
     # --- beginning and end ----------------------------------------------------------------------------
     async def open(self) -> None:
         """Finishes what a cut left and begins to look at the tree. What is wrong with the tree is told and
-        stands in the status; raises Refusal only where the store cannot be read."""
-        await self._stock.load()
+        stands in the status; raises Refusal only where the store cannot be read. Where flash has no space for
+        the mark of this start, all of that is done when it has, and the unit is what it is without (R9)."""
+        try:
+            await self._stock.load()
+        except NoSpace as error:
+            self.failed(error)
+            self._stock.begin(self._open_again())
+            return
         try:
             await self._stock.adopt()
             await self._stock.committer.recover()
         except (OSError, Refusal) as error:
             self.failed(error)
         self._looking.open()
+        self._begin_session()
+
+    async def _open_again(self) -> None:
+        await asyncio.sleep(RETRY)
+        await self.open()
 
     async def close(self) -> None:
         """A clean end; what is under way is stopped where it stands."""
