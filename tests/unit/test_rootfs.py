@@ -124,7 +124,7 @@ def test_a_process_that_has_kamailios_old_number_lives_on(root: Path) -> None:
     run.mkdir(parents=True)
     (run / "kamailio.cfg").touch()
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
-        (run / "pid").write_text(str(other.pid))
+        (run / "pid").write_text(f"{other.pid}\n")
         started = subprocess.run([root / "etc/qx/master.d/S50kamailio", "start"], check=False, timeout=20)
         lives = other.poll() is None
         other.kill()
