@@ -45,8 +45,9 @@ class MachineError(Exception):
 class Machine:
     """A unit by its name; `disk` is its flash and outlives power cuts.
 
-    `ports`: what each port is wired to, for -netdev without its id, LAN first. `forward`: local ports to
-    addresses of the LAN, `{8091: "10.77.0.1:80"}`, by the emulator's own host on the LAN, `host`.
+    `ports`: what each port is wired to, for -netdev without its id, LAN first. `forward`: local ports to the
+    unit's, `{8091: 80}`, by a port that only emulated units have. Not by a host on the LAN: the emulator's
+    answers whatever it sees there, so two of them reset the pair's session and one another without end.
     """
 
     def __init__(
@@ -56,8 +57,7 @@ class Machine:
         disk: Disk,
         ports: list[str],
         *,
-        forward: dict[int, str] | None = None,
-        host: str = "10.77.0.254",
+        forward: dict[int, int] | None = None,
         macs: tuple[str, str] = ("52:54:00:00:00:01", "52:54:00:00:00:02"),
     ) -> None:
         # What a test changes before power-on: more of the emulator's arguments.
@@ -67,7 +67,6 @@ class Machine:
         self.disk = disk
         self._ports = ports
         self._forward = forward or {}
-        self._host = host
         self._macs = macs
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,27 +133,15 @@ class Machine:
             *self.extra,
         ]  # fmt: skip
         for number, wire in enumerate(self._ports):
-            argv += [
-                "-netdev",
-                f"{wire},id=wire{number}",
-                "-netdev",
-                f"hubport,id=hub{number},hubid={number},netdev=wire{number}",
-            ]
-            argv += ["-netdev", f"hubport,id=port{number},hubid={number}"]
+            argv += ["-netdev", f"{wire},id=port{number}"]
             argv += [
                 "-device",
                 f"virtio-net-pci,id=nic{number},netdev=port{number},mac={self._macs[number]},romfile=",
             ]
         if self._forward:
-            network = self._host.rpartition(".")[0]
-            rules = "".join(f",hostfwd=tcp:127.0.0.1:{port}-{to}" for port, to in self._forward.items())
-            last = int(self._host.rpartition(".")[2])
-            argv += [
-                "-netdev",
-                f"user,id=host,restrict=on,net={network}.0/24,host={self._host},dns={network}.{last - 8},"
-                f"dhcpstart={network}.{last - 16}{rules}",
-            ]
-            argv += ["-netdev", "hubport,id=hosthub,hubid=0,netdev=host"]
+            rules = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{to}" for port, to in self._forward.items())
+            argv += ["-netdev", f"user,id=host,restrict=on{rules}"]
+            argv += ["-device", "virtio-net-pci,netdev=host,mac=52:54:00:00:00:f0,romfile="]
         return argv
 
     # --- what a person does to it -------------------------------------------------------------------

@@ -46,14 +46,13 @@ class Who:
     peer: str
     macs: tuple[str, str]
     pages: int  # on 127.0.0.1
-    host: str
 
 
 UNITS = {
     "a": Who("QX200-000001", "10.77.0.1", "10.77.0.2", macs=("02:51:58:00:00:01", "02:51:58:00:01:01"),
-             pages=8091, host="10.77.0.253"),
+             pages=8091),
     "b": Who("QX200-000002", "10.77.0.2", "10.77.0.1", macs=("02:51:58:00:00:02", "02:51:58:00:01:02"),
-             pages=8092, host="10.77.0.254"),
+             pages=8092),
 }  # fmt: skip
 
 
@@ -86,8 +85,7 @@ class Pair:
                 folder / name,
                 Disk(folder / name / "disk.img"),
                 wires,
-                forward={who.pages: f"{who.virtual_ip}:80"} if pages else None,
-                host=who.host,
+                forward={who.pages: 80} if pages else None,
             )
         self.lan: Switch | None = None
         self.wan: Switch | None = None
