@@ -98,6 +98,56 @@ def test_the_backup_keeps_what_it_has_and_catches_up(tmp_path: Path) -> None:
     run(whole, tmp_path)
 
 
+def test_what_came_before_this_unit_was_backup_comes_again(tmp_path: Path) -> None:
+    """R10, R18: a split that is shorter than the session's patience. Each unit is Master and drops what the
+    other says; the one that goes back to Backup asks for it, and nobody waits for an answer in vain."""
+
+    async def work(line: Line, a: LiveState, b: LiveState) -> None:
+        a.put("registrations", "101", b"x")
+        await until(lambda: a.in_step and b.in_step)
+        b.role(True)
+        b.put("registrations", "102", b"b's own")
+        a.put("registrations", "103", b"y")
+        await until(lambda: not a._changed)  # its round is under way, and b drops it
+        await asyncio.sleep(3 * live.GATHER)
+        b.role(False)
+        await until(lambda: a.in_step and b.in_step and equal(a, b))
+        assert b.table("registrations") == {"101": b"x", "103": b"y"}
+        a.put("registrations", "104", b"z")
+        await until(lambda: a.in_step and equal(a, b))
+
+    both(work, tmp_path)
+
+
+def test_a_backup_is_asked_for_nothing(tmp_path: Path) -> None:
+    """R18: a unit that was Master a moment ago hears what was meant for the Master."""
+
+    async def work(line: Line, a: LiveState, b: LiveState) -> None:
+        a.put("registrations", "101", b"x")
+        await until(lambda: a.in_step and b.in_step)
+        b.received(live.HERE, None)
+        assert b.in_step
+        a.put("registrations", "102", b"y")
+        await until(lambda: a.in_step and equal(a, b))
+
+    both(work, tmp_path)
+
+
+def test_a_unit_whose_role_comes_later_than_its_session(tmp_path: Path) -> None:
+    """R18: the Master's whole copy came while this unit was neither Master nor Backup."""
+
+    async def work(line: Line, a: LiveState, b: LiveState) -> None:
+        b.role(None)
+        a.put("registrations", "101", b"x")
+        await line.join()
+        await asyncio.sleep(3 * live.GATHER)
+        assert not a.in_step
+        b.role(False)
+        await until(lambda: a.in_step and b.in_step and equal(a, b))
+
+    both(work, tmp_path, join=False)
+
+
 def test_what_changes_during_a_whole_copy_is_not_lost(tmp_path: Path) -> None:
     """R18: 20,000 rows cross while rows come, change and go."""
 

@@ -8,7 +8,8 @@ has when the session ends: it may have to serve it. On the wire (kinds of messag
     ROWS    Master  number, whole, table, [[key, value or nil], ...]; `whole`: part of everything there is
     END     Master  number, whole, rows in all, sum
     HAVE    Backup  number, does it have the same? false: everything is to come again
-    BEGIN   Master  everything that there is follows. nil
+    BEGIN   Master  number: everything that there is follows
+    HERE    Backup  what came before this unit was Backup was dropped: everything is to come. nil
 
 A round is rows and their end; the next begins when the Backup has answered, so that what changes faster than
 it crosses gathers here, one value a row. Sum is of all rows' digests (blake2b-128 of table, key and value,
@@ -42,7 +43,7 @@ AGAIN_MAX = 10.0  # seconds at most before a copy that was not the same comes ag
 CHUNK = 64 << 10  # octets of keys and values in one message
 ROW = 8  # octets counted for a row besides its key and value
 
-ROWS, END, HAVE, BEGIN = LIVE[:4]
+ROWS, END, HAVE, BEGIN, HERE = LIVE[:5]
 
 Row = tuple[str, bytes | None]
 _EMPTY: Mapping[str, bytes] = MappingProxyType({})
@@ -123,6 +124,7 @@ class LiveState:
         self._task: asyncio.Task[None] | None = None
         self._seen: set[tuple[str, str]] | None = None  # of a whole copy that is coming in
         self._expecting = 0  # number of the last whole copy that was announced
+        self._dropped = False  # something came in this session while this unit was no Backup
         self.in_step = False  # the Backup has all but what waits; on the Backup: what came was the same
 
     # --- for the rest of the daemon -------------------------------------------------------------------------
@@ -162,7 +164,7 @@ class LiveState:
 
     # --- a Part ---------------------------------------------------------------------------------------------
     def started(self, channel: Channel) -> None:
-        self._channel = channel
+        self._channel, self._dropped = channel, False
         self._start()
 
     def received(self, kind: int, body: Any) -> None:
@@ -190,6 +192,9 @@ class LiveState:
         if self._channel is not None and self._leading:
             self._whole = True
             self._task = asyncio.get_running_loop().create_task(self._send_all())
+        elif self._channel is not None and self._leading is False and self._dropped:
+            self._dropped = False
+            self._channel.send(HERE, None)
 
     def _stop(self) -> None:
         if self._task is not None:
@@ -263,9 +268,14 @@ class LiveState:
             number, same = body
             if self._answer is not None and number == self._number and not self._answer.done():
                 self._answer.set_result(same is True)
+        elif kind == HERE:
+            if self._leading:
+                self._stop()
+                self._start()
+        elif kind not in (ROWS, END, BEGIN):
+            raise ValueError(f"expected one from {ROWS} to {HERE}")
         elif self._leading is not False or self._channel is None:
-            if kind not in (ROWS, END, BEGIN):
-                raise ValueError(f"expected one from {ROWS} to {BEGIN}")
+            self._dropped = True
         elif kind == BEGIN:
             (number,) = body
             self._expecting, self._seen = _count(number), set()
@@ -273,12 +283,10 @@ class LiveState:
             number, whole, table, rows = body
             if _count(number) >= self._expecting:  # else of a copy that was given up
                 self._take(table, rows, whole is True)
-        elif kind == END:
+        else:
             number, whole, rows, total = body
             if _count(number) >= self._expecting:
                 self._finish(number, whole is True, _count(rows), total)
-        else:
-            raise ValueError(f"expected one from {ROWS} to {BEGIN}")
 
     def _take(self, table: Any, rows: Any, whole: bool) -> None:
         if not isinstance(table, str) or not isinstance(rows, tuple):
