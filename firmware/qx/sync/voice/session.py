@@ -8,6 +8,7 @@ leader.py and follower.py say what that is.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,7 +41,7 @@ class Means(NamedTuple):
     serial: str  # of this unit
 
 
-class Session:
+class Session(ABC):
     def __init__(self, means: Means, channel: Channel) -> None:
         self._stock, self._looking, self._failed, serial = means
         self._channel = channel
@@ -56,29 +57,29 @@ class Session:
 
     # --- what a role says of itself ---------------------------------------------------------------------
     @property
+    @abstractmethod
     def in_step(self) -> bool:
         """The Backup has what the Master has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stand(self) -> None:
         """Says to the other unit where this one stands."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _heard(self, kind: int, fields: tuple[Any, ...]) -> None:
         """What only the other role says. Raises BadMessage."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _do(self, job: Job) -> None:
         """Raises Ended, Stopped, and what `_gave_up` follows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _gave_up(self) -> None:
         """The job cannot be done as things are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _crossed(self) -> tuple[Counts, Counts]:
         """What the Backup has, and what the Master has."""
-        raise NotImplementedError
 
     # --- beginning and end ------------------------------------------------------------------------------
     def begin(self) -> None:
