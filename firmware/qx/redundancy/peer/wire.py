@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""wire: messages over one connection, in both directions, the urgent before the bulky. Of asyncio.
+"""wire: messages over one connection, in both directions, the urgent before the bulky.
 
 Knows neither TLS nor who the peer is: the session gives it a transport. A message that can go out does so in
 the call that sends it, so that a change of settings waits for no turn of the loop. While the transport is
