@@ -18,6 +18,7 @@ from qx.redundancy.peer.message import HEADER
 from qx.redundancy.peer.told import Down
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Three = tuple[IPv4Address, IPv4Address, IPv4Address]
 
 
 async def connected(
@@ -45,9 +46,9 @@ async def message(reader: asyncio.StreamReader) -> tuple[int, Any]:
 
 
 @asynccontextmanager
-async def listening(folder: Path, paired: bool = True) -> AsyncIterator[tuple[Unit, Unit, IPv4Address]]:
-    """Unit a listens and waits for b, which it has met before if `paired`, and which is away now; the third
-    address is a stranger's. b keeps its keyring and certificate, for strangers who have stolen some of it."""
+async def listening(folder: Path, paired: bool = True) -> AsyncIterator[tuple[Unit, Unit, Three]]:
+    """Unit a listens and waits for b, which it has met before if `paired`, and which is away now. The addresses
+    are a's, b's and a stranger's. b keeps its keyring and certificate, for strangers who have stolen some."""
     async with two(folder) as (a, b):
         low, high, third = addresses()
         a.place(low, high)
@@ -60,4 +61,4 @@ async def listening(folder: Path, paired: bool = True) -> AsyncIterator[tuple[Un
         else:
             await asyncio.sleep(0.05)
         a.told.clear()
-        yield a, b, third
+        yield a, b, (low, high, third)

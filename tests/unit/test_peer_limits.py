@@ -32,10 +32,7 @@ def test_a_length_of_2_gb_costs_nothing(tmp_path: Path) -> None:
     """Must show: refused by its header, in pairing and from the peer itself; no memory is taken for it."""
 
     async def main() -> None:
-        async with listening(tmp_path) as (a, b, _):
-            low, high = a.at
-            assert low
-            assert high
+        async with listening(tmp_path) as (a, b, (low, high, _)):
             await a.session.credentials.context(True, None)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             context = tls.pairing_context(b.certificate, server=False)
@@ -92,10 +89,7 @@ def test_a_few_may_try_at_once_and_none_for_long(tmp_path: Path) -> None:
     """Limits: 8 connections that have not authenticated, 3 s each; the ninth is refused; then the peer."""
 
     async def main() -> None:
-        async with listening(tmp_path) as (a, b, _):
-            low, high = a.at
-            assert low
-            assert high
+        async with listening(tmp_path) as (a, b, (low, high, _)):
             start = time.monotonic()
             idle = [
                 await connected(high, low, (ports.SESSION, ports.PAIRING)[number % 2])
@@ -124,10 +118,7 @@ def test_who_has_the_certificate_and_says_nothing_is_dropped_after_3_s(tmp_path:
     """Handshake limit: TLS alone is no session, and holds none."""
 
     async def main() -> None:
-        async with listening(tmp_path) as (a, b, _):
-            low, high = a.at
-            assert low
-            assert high
+        async with listening(tmp_path) as (a, b, (low, high, _)):
             context = tls.session_context(b.certificate, a.certificate.der, server=False)
             start = time.monotonic()
             reader, writer = await connected(high, low, ports.SESSION, context)
@@ -144,10 +135,7 @@ def test_a_second_session_of_the_peer_takes_the_place_of_the_first(tmp_path: Pat
     """The peer was cut off and is back before its silence was noticed: the new connection counts."""
 
     async def main() -> None:
-        async with listening(tmp_path) as (a, b, _):
-            low, high = a.at
-            assert low
-            assert high
+        async with listening(tmp_path) as (a, b, (low, high, _)):
             context = tls.session_context(b.certificate, a.certificate.der, server=False)
             ends: list[Streams] = []
             for number in range(3):

@@ -37,9 +37,7 @@ def test_who_calls_from_another_address_is_refused_before_a_word(tmp_path: Path,
     """Must show: a third host on the LAN: refused, counted by its address, told once."""
 
     async def main() -> None:
-        async with listening(tmp_path) as (a, _, third):
-            low, _ = a.at
-            assert low
+        async with listening(tmp_path) as (a, _, (low, _, third)):
             for _ in range(5):
                 reader, writer = await connected(third, low, port)
                 assert await read_all(reader) == b""
@@ -57,10 +55,7 @@ def test_the_peers_address_without_its_certificate_is_refused(tmp_path: Path) ->
     text; each counted under its name and told once."""
 
     async def main() -> None:
-        async with listening(tmp_path) as (a, b, _):
-            low, high = a.at
-            assert low
-            assert high
+        async with listening(tmp_path) as (a, b, (low, high, _)):
             bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             bare.check_hostname, bare.verify_mode = False, ssl.CERT_NONE
             old = tls.session_context(b.certificate, a.certificate.der, server=False)
