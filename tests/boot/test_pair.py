@@ -134,7 +134,8 @@ def test_leds_and_consoles_from_outside(pair: Pair) -> None:
 
 # Stops the thread that runs Python, and nothing else of the daemon, for 5 s.
 HELD = """
-cd /sys/fs/cgroup; grep -q cgroup2 /proc/mounts || mount -t cgroup2 none .
+grep -q cgroup2 /proc/mounts || mount -t cgroup2 none /sys/fs/cgroup
+cd /sys/fs/cgroup
 mkdir -p held; cd held; echo threaded >cgroup.type
 cat /run/qx/daemon.pid >cgroup.threads
 echo 1 >cgroup.freeze; sleep 5; cat cgroup.events
