@@ -47,8 +47,9 @@ async def message(reader: asyncio.StreamReader) -> tuple[int, Any]:
 
 @asynccontextmanager
 async def listening(folder: Path, paired: bool = True) -> AsyncIterator[tuple[Unit, Unit, Three]]:
-    """Unit a listens and waits for b, which it has met before if `paired`, and which is away now. The addresses
-    are a's, b's and a stranger's. b keeps its keyring and certificate, for strangers who have stolen some."""
+    """Unit a listens and waits for b, which it has met before if `paired`, and which is away now. The
+    addresses are a's, b's and a stranger's. b keeps its keyring and certificate, for strangers who have
+    stolen some of it."""
     async with two(folder) as (a, b):
         low, high, third = addresses()
         a.place(low, high)
