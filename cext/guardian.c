@@ -53,7 +53,8 @@ struct guardian {
     int64_t stopping_until; /* asked to stop; 0: not */
     /* the engine's beat */
     uint64_t beat;
-    int64_t silent; /* ns without a new beat, as far as looks were on time */
+    int64_t beat_at; /* when there was a new one last */
+    int64_t silent;  /* ns since then, as far as looks were on time */
     int64_t looked;
     /* holdings kept in place for the next daemon */
     bool keeping;
@@ -180,7 +181,8 @@ static void kill_daemon(struct guardian *guardian) {
 static void after_death(struct guardian *guardian, int64_t now) {
     static const int64_t delays[] = {0, 250 * MS, 500 * MS, SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND};
     const struct qx_holdings *holdings = &qx_estate->copy[atomic_load(&qx_estate->shown)];
-    bool active = holdings->peer_active && now - holdings->peer_active < PEER_LIFETIME;
+    /* Then, and not now: an engine that hung heard nobody, and its Backup has taken over meanwhile. */
+    bool active = holdings->peer_active && guardian->beat_at - holdings->peer_active < PEER_LIFETIME;
     if (guardian->keeping || (holdings->holding && !active)) {
         keep(guardian, holdings, now);
         say("no active Backup is known: the service addresses stay");
@@ -244,6 +246,7 @@ static bool hangs(struct guardian *guardian, int64_t now) {
     guardian->looked = now;
     if (!atomic_load(&qx_estate->beating) || beat != guardian->beat) {
         guardian->beat = beat;
+        guardian->beat_at = now;
         guardian->silent = 0;
         return false;
     }

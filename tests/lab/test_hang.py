@@ -83,6 +83,30 @@ def test_a_pause_before_the_engine_has_its_limit(default_pair: Lab) -> None:
     assert "the engine hangs" not in log.text()
 
 
+def test_a_hang_that_is_seen_after_the_takeover(default_pair: Lab) -> None:
+    """R9, R10: a board gives its engine more time than a Backup waits. When the guardian ends the daemon, the
+    last word of the Backup is as old as the hang; all the same the next daemon is no Master."""
+    slow = other(ready(default_pair))
+    board = default_pair.units[slow].root / "etc" / "qx" / "board.toml"
+    text = board.read_text()
+    board.write_text(f"hang_ms = 4000\n{text}")
+    try:
+        for unit in (slow, other(slow)):
+            default_pair.power_off(unit)
+            time.sleep(5.0)  # the other one takes over, or is Master
+            default_pair.power_on(unit)
+            assert ready(default_pair) != unit
+        pid, log = default_pair.units[slow].daemon_pid(), Log(default_pair, slow)
+        with Holders(default_pair) as holders:
+            os.kill(pid, signal.SIGSTOP)
+            log.says("the engine hangs", 8.0)
+            ended = time.monotonic()
+            assert ready(default_pair) == other(slow)
+            assert holders.held_throughout(other(slow), ended)
+    finally:
+        board.write_text(text)
+
+
 def beats(lab: Lab, unit: str, before: int) -> int:
     """The unit's next daemon as soon as its engine runs, else 0."""
     with contextlib.suppress(OSError, ValueError):
