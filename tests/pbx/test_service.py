@@ -15,7 +15,7 @@ from board.lab.pair import Lab
 
 from counts import bound
 from labtools import becomes, forget_neighbours, other, role, stays, wait_for
-from pairs import events, pair, put, ready, service
+from pairs import another_daemon, events, pair, put, ready, service
 from pbx.phones import Prober, Sipp, accounts, calls_of, credentials, register
 from pbx.service import (
     FAST,
@@ -127,6 +127,35 @@ def test_registrations_of_a_split(serving: Lab) -> None:
     ):  # fmt: skip
         calling.good()
         called.good()
+
+
+def test_a_master_that_restarts_knows_its_phones(serving: Lab, record_figures: Callable[..., None]) -> None:
+    """R18, R22, R41: the guide's sections 10 and 11 restart a Master whose Backup is passive. Then only the
+    Backup remembers registrations and calls: both units have them afterwards, and the calls are changed
+    and ended."""
+    master = ready(serving)
+    backup = other(master)
+    before = contacts(serving, master)
+    located_before = located(serving, master)
+    serving.qx(backup, "mode", "passive").check_returncode()
+    with Prober(serving) as prober, Calls(serving, master, 12000):
+        wait_for(lambda: calls_up(serving, backup) == 2, 2.0, "the Backup knows of them", 0.05)
+        wait_for(lambda: contacts(serving, backup) == before, 2.0, "and of the phones", 0.05)
+        moment, pid = time.monotonic(), serving.units[master].daemon_pid()
+        serving.qx(master, "reboot", "--now").check_returncode()
+        another_daemon(serving, master, pid, 20.0)
+        becomes(serving, master, "master", 20.0)
+        wait_for(lambda: located(serving, master) == located_before, 10.0, "Kamailio has the phones", 0.05)
+        known = time.monotonic()
+        back = prober.back_after(moment)
+        assert contacts(serving, master) == before
+        assert calls_up(serving, master) == 2
+        wait_for(lambda: contacts(serving, backup) == before, 2.0, "so does the Backup", 0.05)
+        assert calls_up(serving, backup) == 2
+    record_figures(away_s=round(back - moment, 2), phones_known_s=round(known - back, 2))
+    print(f"away for {back - moment:.2f} s, phones known {known - back:.2f} s after")
+    serving.qx(backup, "mode", "active").check_returncode()
+    assert ready(serving) == master
 
 
 def test_changed_settings_drop_no_call(serving: Lab) -> None:

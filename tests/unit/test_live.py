@@ -119,6 +119,41 @@ def test_what_came_before_this_unit_was_backup_comes_again(tmp_path: Path) -> No
     both(work, tmp_path)
 
 
+def test_a_master_that_started_anew_is_told_of(tmp_path: Path) -> None:
+    """R18: its Backup's rows give way to its own, and are handed on before; once, and not where the Master is
+    the one that they came from, or had them from this unit."""
+
+    async def whole(a: Unit, b: Unit) -> None:
+        one, other, given = LiveState(), LiveState(), []
+        other.given_up = given.append
+
+        async def met(master: LiveState) -> Line:
+            a.parts, b.parts = [master], [other]
+            master.role(True)
+            other.role(False)
+            line = await Line(a, b).join()
+            await until(lambda: master.in_step and equal(master, other))
+            return line
+
+        one.put("registrations", "101", b"x")
+        await (await met(one)).cut()
+        await (await met(one)).cut()
+        assert not given
+        anew = LiveState()
+        anew.put("registrations", "102", b"y")
+        line = await met(anew)
+        assert given == [{"registrations": {"101": b"x"}}]
+        anew.given_up = given.append
+        anew.role(None)  # the roles change: what there is came from here
+        other.role(True)
+        anew.role(False)
+        await until(lambda: other.in_step and equal(anew, other))
+        await line.cut()
+        assert len(given) == 1
+
+    run(whole, tmp_path)
+
+
 def test_a_backup_is_asked_for_nothing(tmp_path: Path) -> None:
     """R18: a unit that was Master a moment ago hears what was meant for the Master."""
 
@@ -315,7 +350,8 @@ def test_a_full_master_crosses_onto_a_full_backup(tmp_path: Path, monkeypatch: p
         (live.ROWS, None), (live.ROWS, (1, True, "t")), (live.ROWS, (1, True, 5, ())),
         (live.ROWS, (1, True, "t", (("k", "text"),))), (live.ROWS, (1, True, "t", ((1, b""),))),
         (live.ROWS, (1, True, "t", (("k", bytes(4097)),))), (live.END, (1, True, -1, bytes(16))),
-        (live.END, (1,)), (live.BEGIN, ("x",)), (live.BEGIN, 7), (55, ()),
+        (live.END, (1,)), (live.BEGIN, ("x", bytes(8))), (live.BEGIN, 7), (live.BEGIN, (7, bytes(7))),
+        (live.BEGIN, (7, "origin")), (live.BEGIN, (7,)), (55, ()),
     ],
 )  # fmt: skip
 def test_a_message_of_another_shape_ends_the_session(tmp_path: Path, kind: int, body: Any) -> None:

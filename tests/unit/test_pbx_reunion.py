@@ -152,6 +152,27 @@ def test_rows_of_the_loser_come_to_the_master(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(work())
 
 
+def test_a_master_that_started_anew_is_handed_what_its_backup_kept() -> None:
+    """R18, R41: registrations through its Kamailio, calls as they are; not what phones told it meanwhile."""
+
+    async def work() -> None:
+        anew, kept = Side(), Side()
+        anew.put(REGISTRATIONS, "102", b"later")
+        anew.put(DIALOGS, "call-2", b"changed")
+        kept.other = anew
+        rows = {
+            REGISTRATIONS: {"101": b"x", "102": b"y"}, DIALOGS: {"call-1": b"up", "call-2": b"up"},
+            "phones": {"00:15:65:00:00:01": b"of this unit's own run"},
+        }  # fmt: skip
+        kept.live.given_up(rows)
+        await until(lambda: anew.joined)
+        assert anew.joined == [("101", True, b"x"), ("102", False, b"y")]
+        assert anew.live.table(DIALOGS) == {"call-1": b"up", "call-2": b"changed"}
+        assert not anew.live.table("phones")
+
+    asyncio.run(work())
+
+
 def test_more_rows_than_one_question_carries() -> None:
     """Limits: a part below, at and above its size; nothing is lost or sent twice."""
 

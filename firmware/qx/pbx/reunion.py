@@ -8,6 +8,9 @@ process of its own (`qx pbx join`) has Kamailio take the registrations as if the
 the newest of each contact wins by Kamailio's own rules, and the rows change by its reports as ever. The
 checksum tells what the Master itself has not touched since: of that the loser's word is the last, and what
 was given up there is given up here.
+
+A Master that was started anew while its Backup was passive (the guide's sections 10 and 11) is handed in the
+same way all that the Backup kept for it.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ QUESTION = "registrations"  # as the other unit is asked
 PART = 200  # rows at a time
 PATIENCE = 15.0  # seconds for the Master to have taken them
 AGAIN = 1.0
+NOTHING = crc32(b"")  # what a row was that there was not
 VOID = 3600.0  # seconds after which every registration of then has expired
 
 Ask = Callable[[str, dict[str, Any], float], Awaitable[dict[str, Any]]]
@@ -46,6 +50,7 @@ class Reunion:
         self._since: dict[tuple[str, str], int] = {}  # changed here while no Backup had it: what it was
         self._strays: dict[tuple[str, str], tuple[int, bytes]] = {}
         self._passing: asyncio.Task[None] | None = None
+        live.given_up = self.kept
 
     # --- the unit that loses its role ---------------------------------------------------------------
     def touch(self, table: str, key: str, gone: bool) -> None:
@@ -68,6 +73,16 @@ class Reunion:
         for (table, key), before in self._since.items():
             self._strays[table, key] = before, self._live.table(table).get(key, b"")
         self._since.clear()
+        self._hand_over()
+
+    def kept(self, tables: Mapping[str, Mapping[str, bytes]]) -> None:
+        """This unit is Backup and has rows that its Master knows nothing of."""
+        for table in (REGISTRATIONS, DIALOGS):
+            for key, row in tables.get(table, {}).items():
+                self._strays.setdefault((table, key), (NOTHING, row))
+        self._hand_over()
+
+    def _hand_over(self) -> None:
         if self._strays and (self._passing is None or self._passing.done()):
             self._passing = asyncio.get_running_loop().create_task(self._pass())
 

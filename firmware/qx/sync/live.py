@@ -8,12 +8,16 @@ has when the session ends: it may have to serve it. On the wire (kinds of messag
     ROWS    Master  number, whole, table, [[key, value or nil], ...]; `whole`: part of everything there is
     END     Master  number, whole, rows in all, sum
     HAVE    Backup  number, does it have the same? false: everything is to come again
-    BEGIN   Master  number: everything that there is follows
+    BEGIN   Master  number, origin: everything that there is follows
     HERE    Backup  what came before this unit was Backup was dropped: everything is to come. nil
 
 A round is rows and their end; the next begins when the Backup has answered, so that what changes faster than
 it crosses gathers here, one value a row. Sum is of all rows' digests (blake2b-128 of table, key and value,
 added modulo 2^128), which a change updates cheaply: both units compare it at each end.
+
+Origin (8 octets) names the memory that the tables began in: a unit that starts has one of its own, and
+a Backup takes its Master's. A Master of another origin was started anew and knows nothing of what this unit
+has, which is therefore handed to `given_up` before it gives way.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from secrets import token_bytes
 from types import MappingProxyType
 from typing import Any
 
@@ -42,6 +47,7 @@ SLACK = 2  # what comes from the Master may be beyond the bounds by this until i
 AGAIN_MAX = 10.0  # seconds at most before a copy that was not the same comes again
 CHUNK = 64 << 10  # octets of keys and values in one message
 ROW = 8  # octets counted for a row besides its key and value
+ORIGIN = 8  # octets
 
 ROWS, END, HAVE, BEGIN, HERE = LIVE[:5]
 
@@ -125,7 +131,10 @@ class LiveState:
         self._seen: set[tuple[str, str]] | None = None  # of a whole copy that is coming in
         self._expecting = 0  # number of the last whole copy that was announced
         self._dropped = False  # something came in this session while this unit was no Backup
+        self._origin = token_bytes(ORIGIN)
         self.in_step = False  # the Backup has all but what waits; on the Backup: what came was the same
+        # Called on a Backup with the rows by table and key that its Master knows nothing of.
+        self.given_up: Callable[[Mapping[str, Mapping[str, bytes]]], object] = lambda _: None
 
     # --- for the rest of the daemon -------------------------------------------------------------------------
     def put(self, table: str, key: str, value: bytes) -> None:
@@ -226,7 +235,7 @@ class LiveState:
         self._number += 1
         rows = self._drops_first()
         if whole:
-            self._channel.send(BEGIN, (self._number,))
+            self._channel.send(BEGIN, (self._number, self._origin))
             rows = [(table, key) for table, found in self._tables.tables.items() for key in found]
         bulk = whole or len(rows) > CHUNK // VALUE_MAX
         while rows:
@@ -277,8 +286,9 @@ class LiveState:
         elif self._leading is not False or self._channel is None:
             self._dropped = True
         elif kind == BEGIN:
-            (number,) = body
+            number, origin = body
             self._expecting, self._seen = _count(number), set()
+            self._descend(origin)
         elif kind == ROWS:
             number, whole, table, rows = body
             if _count(number) >= self._expecting:  # else of a copy that was given up
@@ -287,6 +297,14 @@ class LiveState:
             number, whole, rows, total = body
             if _count(number) >= self._expecting:
                 self._finish(number, whole is True, _count(rows), total)
+
+    def _descend(self, origin: Any) -> None:
+        if not isinstance(origin, bytes) or len(origin) != ORIGIN:
+            raise ValueError(f"expected an origin of {ORIGIN} octets")
+        if origin != self._origin:
+            self._origin = origin
+            if self._tables.rows:
+                self.given_up({table: dict(rows) for table, rows in self._tables.tables.items()})
 
     def _take(self, table: Any, rows: Any, whole: bool) -> None:
         if not isinstance(table, str) or not isinstance(rows, tuple):
