@@ -67,7 +67,7 @@ class Bench:
     def tray(self) -> None:
         """The images are in TRAY; after a restart they have to be put there again."""
         code, said = self.machine.run(
-            f"mkdir -p {TRAY}; mountpoint -q {TRAY} || mount -t ext4 -o ro /dev/vdb {TRAY}"
+            f"mkdir -p {TRAY}; grep -q ' {TRAY} ' /proc/mounts || mount -t ext4 -o ro /dev/vdb {TRAY}"
         )
         assert code == 0, said
 
