@@ -207,20 +207,24 @@ screenshots: $(OUT)/.lab-packages $(OUT)/.test-packages locale ## a picture of e
 # --- tests ------------------------------------------------------------------------------------------
 TESTS ?=
 # Tests of the pair and of the wire wait more than they work; what measures a load, a flood or milliseconds wants
-# the machine for itself. Unit tests share nothing: folders, loopback addresses and file systems are each one's own.
+# the machine for itself. Unit tests share nothing: folders, loopback addresses and file systems are each one's own;
+# the fuzz targets of C are built before, so that no two of them do it.
+FUZZ          := $(OUT)/fuzz
+FUZZ_C        := packet group pair datagram
+FUZZ_TARGETS  := $(addprefix $(FUZZ)/fuzz_,$(FUZZ_C))
 ALONE         := tests/wire/test_flood.py $(patsubst %,tests/lab/test_%.py,busy_machine cold_boots daemon_death \
                  guardian_death hang power_cut resources)
-UNIT          := -n 2 --dist worksteal tests/unit
+UNIT          := -n 2 --dist worksteal tests/unit tests/fuzz
 TOGETHER      := -n 3 --dist loadfile tests/boot tests/campaign tests/events tests/interop tests/lab tests/pbx tests/web tests/wire $(addprefix --ignore=,$(ALONE))
 
 .PHONY: test
-test: $(OUT)/.lab-packages $(OUT)/.test-packages $(AXE) build lint sanitize ## everything that CI runs
+test: $(OUT)/.lab-packages $(OUT)/.test-packages $(AXE) build lint sanitize $(FUZZ_TARGETS) ## everything that CI runs
 	@$(if $(TESTS),,$(PY) -m pytest $(UNIT))
-	@$(PY) -m pytest $(or $(TESTS),tests/bench tests/fuzz $(ALONE))
+	@$(PY) -m pytest $(or $(TESTS),tests/bench $(ALONE))
 	@$(if $(TESTS),,$(PY) -m pytest $(TOGETHER))
 
 .PHONY: test-unit
-test-unit: $(OUT)/.test-packages build ## the unit tests alone, two at a time
+test-unit: $(OUT)/.test-packages build $(FUZZ_TARGETS) ## the unit tests alone, two at a time
 	@$(PY) -m pytest $(UNIT)
 
 .PHONY: test-wire
@@ -270,10 +274,7 @@ sanitize: $(SANITIZED) ## the unit tests of C, with it under AddressSanitizer an
 	  $(PY) -m pytest -n 2 --dist worksteal -o "pythonpath=. firmware $(dir $(SANITIZED)) tests" $(or $(filter tests/unit%,$(TESTS)),$(C_TESTS))
 
 FUZZ_SECONDS ?= 60
-FUZZ := $(OUT)/fuzz
 FUZZED := $(addprefix cext/,$(addsuffix .c,packet advert group fsm priority inquiry siphash hello frame))
-
-FUZZ_C := packet group pair datagram
 
 # The pure C alone: no clock, no socket, so octets make the whole world.
 $(FUZZ)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZED) $(wildcard cext/*.h) $(OUT)/.test-packages
@@ -289,5 +290,5 @@ $(FUZZ)/.ready: $(VENV)/.ready
 
 # The octets that mattered are in tests/fuzz/corpus; what a run finds beside them stays in $(FUZZ)/NAME.
 .PHONY: fuzz
-fuzz: $(addprefix $(FUZZ)/fuzz_,$(FUZZ_C)) $(FUZZ)/.ready $(HOST)/module/_qx.abi3.so ## fuzz what strangers send and files hold (FUZZ_SECONDS=60 a target, TARGETS=name,…)
+fuzz: $(FUZZ_TARGETS) $(FUZZ)/.ready $(HOST)/module/_qx.abi3.so ## fuzz what strangers send and files hold (FUZZ_SECONDS=60 a target, TARGETS=name,…)
 	@PYTHONPATH=.:tests:firmware:$(HOST)/module $(PY) -m fuzz --seconds $(FUZZ_SECONDS) $(if $(TARGETS),--targets '$(TARGETS)')
