@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from board.lab.pair import Lab
 from counts import SOAK
 from labtools import other, qx, wait_for
 from pairs import QUICK, pair, ready, refused
+from web.conftest import address_of, answers, visitor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
@@ -26,7 +28,7 @@ TIMES = "\n[upgrade]\nhealthy = 1\ntrial = 5\n"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with pair("up", tmp_path_factory.mktemp("upgrade"), QUICK) as made:
+    with pair("up", tmp_path_factory.mktemp("upgrade"), replace(QUICK, pages=True)) as made:
         for unit in UNITS:
             board = made.units[unit].root / "etc/qx/board.toml"
             board.write_text(board.read_text() + TIMES)
@@ -126,16 +128,24 @@ def test_power_that_goes_in_a_trial_returns_the_old_slot(lab: Lab, tmp_path: Pat
     assert ready(lab) == master
 
 
-def test_the_pair_is_upgraded_with_one_word(lab: Lab, tmp_path: Path) -> None:
-    """R42: the Backup first, a swap, then the other one, which is active in the end; each step is told."""
+def test_the_pair_is_upgraded_with_one_button(lab: Lab, tmp_path: Path) -> None:
+    """R42: the Backup first, a swap, then the other one, which is active in the end; each step is told, and
+    seen on the page of the device that leads."""
     master = ready(lab)
     backup = other(master)
     serials = {unit: qx(lab, unit)["serial"] for unit in UNITS}
     slots = {unit: firmware(lab, unit)["slot"] for unit in UNITS}
-    done = lab.qx(master, "upgrade", str(image(tmp_path, "1.4.0", seed=3)), "--pair", timeout=120.0)
-    assert done.returncode == 0, done.stderr
-    assert "The other device runs the new firmware and is Master" in done.stdout
-    wait_for(lambda: qx(lab, backup).get("role") == "master", 5.0, "the other device is Master")
+    wait_for(lambda: answers(lab, address_of(lab, master)), 20.0, "its pages")
+    somebody = visitor(lab, master)
+    somebody.come_in(serials[master])
+    octets = image(tmp_path, "1.4.0", seed=3).read_bytes()
+    page = "/maintenance/firmware"
+    answer = somebody.upload(page, f"{page}/upload", octets, both="1")
+    assert "Both devices are updated now." in answer.page.flat
+    step = f"{serials[backup]} is passive"
+    wait_for(lambda: step in somebody.get(page).page.flat, 20.0, "a step on the page", 0.1)
+    assert "Firmware image" not in somebody.get(page).page.flat, "one upgrade at a time"
+    wait_for(lambda: qx(lab, backup).get("role") == "master", 60.0, "the other device is Master")
     runs(lab, master, "AB"["BA".index(slots[master])], "confirmed", 60.0)
     wait_for(lambda: "both devices run" in results(lab, backup)[-1], 20.0, "the end is told")
     assert firmware(lab, backup)["slot"] != slots[backup]

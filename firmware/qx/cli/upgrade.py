@@ -10,13 +10,13 @@ from typing import Any
 
 from ..control import client
 from ..errors import Refusal, WrongUsage
+from ..upgrade.asked import PAIR_WAIT
 from . import output
 from .arguments import Arguments, read
 from .reboot import HOWS, asking
 
 UPLOAD_MAX = 256 << 20  # octets; image.IMAGE_MAX
 CHUNK = 1 << 20
-PAIR_WAIT = 1200.0  # seconds; the other device installs, restarts and is confirmed
 
 
 def run(argv: list[str]) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHUNK = 64 << 10  # octets put at once
 FILE = "pair.swu"  # in data/qx/upgrade, on both units
+PAIR_WAIT = 1200.0  # seconds for a face: the other device installs, restarts and is confirmed
 
 
 class Firmware(Protocol):

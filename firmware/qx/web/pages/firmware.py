@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""firmware: Firmware Update (R38) and Language Pack (R39): uploaded, checked and put to use."""
+"""firmware: Firmware Update of this device (R38) or of both (R42), and Language Pack (R39): uploaded, checked
+and put to use."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from microdot import Response
 
 from ...errors import Refusal
+from ...upgrade.asked import PAIR_WAIT
 from ..site import UPLOAD_MAX, Site, Visit
 from ..uploads import Upload, uploaded
 from .maintenance import choices, chosen
@@ -42,9 +44,10 @@ def register(site: Site) -> None:
             slots = await visit.unit.ask("upgrade_status")
         except Refusal as error:  # a board without slots
             slots, trouble = None, trouble or str(error)
+        rolling = slots["rolling"] if slots else None
         return visit.render(
-            "firmware.html", slots=slots, busy=installing.busy, step=installing.step, trouble=trouble,
-            most=UPLOAD_MAX, choices=choices(visit),
+            "firmware.html", slots=slots, rolling=rolling, busy=installing.busy or bool(rolling),
+            step=installing.step, trouble=trouble, most=UPLOAD_MAX, choices=choices(visit),
         )  # fmt: skip
 
     @site.page(f"{FIRMWARE}/upload", ("POST",), upload=True, back=FIRMWARE)
@@ -52,9 +55,12 @@ def register(site: Site) -> None:
         if installing.busy:
             raise Refusal("firmware: an installation is under way; wait for its end")
         async with uploaded(visit, UPLOAD_MAX) as file:
+            both = file.fields.get("both") == "1"
             kept = await asyncio.to_thread(_keep, file)
         installing.trouble, installing.step = "", {}
-        installing.task = asyncio.create_task(_install(visit, installing, kept))
+        installing.task = asyncio.create_task(_install(visit, installing, kept, both))
+        if both:
+            return visit.go(FIRMWARE, "success", "The image is here. Both devices are updated now.")
         return visit.go(FIRMWARE, "success", "The image is here. It is checked and installed now.")
 
     @site.page(FIRMWARE, ("POST",))
@@ -90,14 +96,17 @@ def _keep(file: Upload) -> str:
     return str(image)
 
 
-async def _install(visit: Visit, installing: Installing, image: str) -> None:
+async def _install(visit: Visit, installing: Installing, image: str, both: bool) -> None:
     loop = asyncio.get_running_loop()
 
     def note(step: dict[str, Any]) -> None:
         loop.call_soon_threadsafe(setattr, installing, "step", step)
 
     try:
-        await visit.unit.follow("upgrade_install", {"file": image}, note)
+        if both:
+            await visit.unit.ask("upgrade_pair", {"file": image}, PAIR_WAIT)
+        else:
+            await visit.unit.follow("upgrade_install", {"file": image}, note)
     except Refusal as error:
         installing.trouble = str(error)
     finally:

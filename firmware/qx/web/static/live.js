@@ -45,8 +45,11 @@
       bar.hidden = false;
       request.upload.onprogress = (sent) => { bar.max = sent.total; bar.value = sent.loaded; };
       request.onload = () => {
-        document.body.replaceWith(new DOMParser().parseFromString(request.responseText, "text/html").body);
+        const answer = new DOMParser().parseFromString(request.responseText, "text/html");
+        const again = answer.querySelector("meta[http-equiv=refresh]");
+        document.body.replaceWith(answer.body);
         history.replaceState(null, "", request.responseURL);
+        if (again) setTimeout(() => location.reload(), 1000 * again.content);
       };
       request.onerror = () => { bar.hidden = true; said.textContent = form.dataset.broken; };
       request.open("POST", form.action);
