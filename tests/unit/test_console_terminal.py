@@ -322,7 +322,8 @@ def test_password_reset_and_factory_reset_at_the_door_want_the_button(bench: Ben
 
 
 def test_without_a_daemon_nobody_comes_in(tmp_path: Path) -> None:
-    """R30: it waits for the daemon, and takes part when it is there."""
+    """R30: it waits for the daemon, and takes part when it is there; the prompt says so, and keeps what was
+    typed."""
     root = new_root(tmp_path / "a")
     argv = [sys.executable, "-m", "qx", "console", "--root", str(root)]
     with Terminal(argv, env=ENVIRONMENT) as line:
@@ -331,12 +332,15 @@ def test_without_a_daemon_nobody_comes_in(tmp_path: Path) -> None:
         line.enter(FACTORY)
         line.sees("This device is not ready: no daemon runs")
         line.sees(LOGIN)
+        line.type("adm")
         with Bench(root):
-            line.enter("")
-            line.sees(f"QX200 QX200-000001 (master) {LOGIN}")
-            line.enter("admin")
+            line.sees(f"QX200 QX200-000001 (master) {LOGIN}adm")
+            line.enter("in")
             line.enter(FACTORY)
             line.sees("New password: ")
+            line.type("\x03")
+            line.sees(LOGIN)
+        line.sees(f"Device that is not ready, {LOGIN}")
 
 
 def test_a_line_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ WAITING = 50  # events that wait for a busy console at most; older ones are in t
 
 
 class News:
-    """`take()` what came; `descriptor` is readable when there is something."""
+    """`take()` what came; `descriptor` is readable when there is something, or when the daemon has come or
+    gone."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -42,16 +43,25 @@ class News:
         return taken
 
     def _follow(self) -> None:
+        there = False
         while True:
             try:
+                kept = client.call(self._paths, "events", {"last": 1})
                 if self._last is None:  # what was before this console is in the log
-                    kept = client.call(self._paths, "events", {"last": 1})
                     self._last = int(kept[-1]["id"]) if kept else 0
+                there = True
+                self._ring()
                 for event in client.follow(self._paths, "events", {"follow": True, "after": self._last}):
                     self._last = int(event["id"])
                     self._events.append(event)
-                    with suppress(BlockingIOError):
-                        os.write(self._wake, b".")
+                    self._ring()
             except (Refusal, OSError, KeyError, TypeError, ValueError):
                 pass
+            if there:
+                there = False
+                self._ring()
             time.sleep(AGAIN)
+
+    def _ring(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._wake, b".")

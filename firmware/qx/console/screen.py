@@ -12,7 +12,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from ..errors import Refusal
@@ -67,9 +67,10 @@ class Screen:
         self._line.write(f"\x1b[{row};1H\x1b[J")
 
     # --- asking -------------------------------------------------------------------------------------
-    def ask(self, prompt: str, *, secret: bool = False) -> str:
-        """One line. Raises Interrupted, Idle, HungUp."""
-        editor, shown = self._editor, plain(self.words(prompt))
+    def ask(self, prompt: str | Callable[[], str], *, secret: bool = False) -> str:
+        """One line. A prompt that is a function says what is true whenever there is news. Raises Interrupted,
+        Idle, HungUp."""
+        editor, shown = self._editor, self._shown(prompt)
         editor.clear()
         editor.secret = secret
         self._line.write(shown)
@@ -94,7 +95,7 @@ class Screen:
             elif not ready and time.monotonic() >= until:
                 raise Idle
             if self._news.descriptor in ready:
-                self._tell(shown)
+                shown = self._tell_above(shown, prompt)
 
     def confirmed(self, question: str) -> bool:
         yes, no = self.words("yes"), self.words("no")
@@ -131,9 +132,10 @@ class Screen:
         dots = False
         while not done:
             if self._news.descriptor in self._select(TICK, ready):
-                self._line.write("\n" if dots else "")
-                dots = False
-                self._tell(None)
+                events = self._news.take()
+                self._line.write("\n" if dots and events else "")
+                dots = dots and not events
+                self._tell(events)
             elif not done and thread.is_alive():
                 self._line.write(".")
                 dots = True
@@ -151,18 +153,22 @@ class Screen:
         watched = [self._news.descriptor, self._line.input if also is None else also]
         return select.select(watched, [], [], max(seconds, 0.0))[0]
 
-    def _tell(self, prompt: str | None) -> None:
-        """Prints the news above the prompt and what was typed behind it."""
-        events = self._news.take()
-        if not events:
-            return
-        if prompt is not None:
-            self._editor.echo()  # it is printed with the prompt
-            self._line.write("\r\x1b[K" if self.vt100 else "\n")
+    def _shown(self, prompt: str | Callable[[], str]) -> str:
+        return plain(self.words(prompt() if callable(prompt) else prompt))
+
+    def _tell(self, events: Iterable[dict[str, Any]]) -> None:
         for event in events:
             self.say(notification(event, self.known, self.words))
-        if prompt is not None:
-            self._line.write(prompt + self._typed())
+
+    def _tell_above(self, shown: str, prompt: str | Callable[[], str]) -> str:
+        """Prints the news above the prompt and what was typed behind it. The prompt as it is now."""
+        events, now = self._news.take(), self._shown(prompt)
+        if events or now != shown:
+            self._editor.echo()  # it is printed with the prompt
+            self._line.write("\r\x1b[K" if self.vt100 else "\n")
+            self._tell(events)
+            self._line.write(now + self._typed())
+        return now
 
     def _again(self, prompt: str) -> None:
         self._line.write(("\r\x1b[K" if self.vt100 else "\n") + prompt + self._typed())

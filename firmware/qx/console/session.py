@@ -74,10 +74,9 @@ def _words(paths: Paths) -> Words:
 
 def _login(paths: Paths, screen: Screen) -> Visit | None:
     """Who is there; None where nobody came in."""
-    name = _name(paths)
     screen.patience = 365 * 86400.0  # a prompt may wait
     screen.say()
-    user = screen.ask(screen.words("%(name)s login (? for help):", {"name": name}) + " ")
+    user = screen.ask(lambda: screen.words("%(name)s login (? for help):", {"name": _name(paths)}) + " ")
     screen.patience = TYPING
     if not user:
         return None
