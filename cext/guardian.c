@@ -83,6 +83,15 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...) {
     (void)!write(STDERR_FILENO, line, (size_t)length + 1);
 }
 
+/* proc(5), oom_score_adj: at -1000 the kernel never ends this process where memory runs out. */
+static void set_oom_score(const char *score) {
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    (void)!write(file, score, strlen(score));
+    close(file);
+}
+
 static void write_pid(const char *root, const char *name, pid_t pid) {
     char path[PATH], text[16];
     snprintf(path, sizeof path, "%s/run/qx/%s", root, name);
@@ -216,6 +225,7 @@ static bool start_daemon(struct guardian *guardian, int64_t now) {
         prctl(PR_SET_PDEATHSIG, SIGTERM); /* a guardian that was killed takes the daemon along, in order */
         prctl(PR_SET_CHILD_SUBREAPER, 0);
         setpriority(PRIO_PROCESS, 0, 0);
+        set_oom_score("0"); /* a daemon that is ended is started again */
         close(guardian->signals);
         close(guardian->frames);
         qx_netlink_close(&guardian->netlink);
@@ -380,6 +390,7 @@ static int prepare(struct guardian *guardian) {
         return QX_EXIT_FAILED;
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    set_oom_score("-1000"); /* nobody would give up the addresses */
     mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     struct sched_param priority = {.sched_priority = REALTIME_PRIORITY};
     sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK,

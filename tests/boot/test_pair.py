@@ -8,7 +8,6 @@ emulator's clock is this computer's, so times of a loaded computer say little; t
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -18,7 +17,7 @@ import prepared
 import pytest
 from board.virt.machine import Machine
 from board.virt.vm import UNITS, Pair
-from emulated import BOOT, Ear, becomes, blinks, started, started_anew, status, wait_for
+from emulated import BOOT, Ear, becomes, blinks, page_of, started, started_anew, status, wait_for
 
 from counts import bound
 from qx.panel.table import LIGHTS, MIXED, SECOND, STATES, STATUS, State
@@ -80,21 +79,11 @@ def test_power_on_to_a_pair(pair: Pair, record_figures: Callable[..., None]) -> 
     for name in UNITS:
         assert "password" in page_of(name).lower()
     served = time.monotonic() - began
+    for name, machine in pair.machines.items():
+        scores = "for of in guardian daemon; do cat /proc/$(cat /run/qx/$of.pid)/oom_score_adj; done"
+        assert machine.run(scores)[1].split() == ["-1000", "0"], f"{name}: its guardian alone is spared"
     record_figures(started_s=booted, listening_s=listening, pages_s=served)
     print(f"{booted}; {master} is Master, {backup} listens after {listening:.0f} s, pages {served:.0f} s")
-
-
-def page_of(name: str) -> str:
-    """The page of that unit that somebody gets who is not logged in, as soon as it is served."""
-
-    def page() -> str:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{UNITS[name].pages}/", timeout=30) as answer:
-                return answer.read().decode()
-        except OSError:
-            return ""
-
-    return wait_for(page, 240, f"the login page of {name}")
 
 
 def shows(pair: Pair, name: str, state: str) -> dict[str, Any]:
