@@ -248,8 +248,8 @@ soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full count
 	@PYTHONPATH=.:tests $(PY) tests/soak.py $(if $(PART),'$(PART)') $(if $(FORCE),--force) $(if $(SEED),--seed $(SEED))
 
 .PHONY: campaign
-campaign: $(OUT)/.lab-packages $(OUT)/.test-packages build ## seeded faults on a lab pair, judged from outside (STEPS=100 SEED=n FROM=n KINDS=…)
-	@PYTHONPATH=.:tests:firmware $(PY) -m campaign $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(FROM),--from $(FROM)) $(if $(KINDS),--kinds '$(KINDS)')
+campaign: $(OUT)/.lab-packages $(OUT)/.test-packages build ## seeded faults on a lab pair, judged from outside (STEPS=100 SEED=n FROM=n KINDS=… CALLS=1)
+	@PYTHONPATH=.:tests:firmware $(PY) -m campaign $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(FROM),--from $(FROM)) $(if $(KINDS),--kinds '$(KINDS)') $(if $(CALLS),--calls)
 
 .PHONY: clean
 clean: ## remove everything that was built (the roots of the lab as well)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from ipaddress import IPv4Interface
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pluggy
 import pytest
@@ -20,6 +20,24 @@ from board.lab.pair import Lab
 from board.lab.probe import Probe
 
 from labtools import make_lab, paired, qx, wait_for
+
+
+class Named(Protocol):
+    def name(self, host: str) -> str:
+        """The namespace of a host."""
+        ...
+
+
+class Place(Protocol):
+    """Where phones and their PBX are: a lab, or the LAN of the emulated pair."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def network(self) -> Named: ...
+    def exec_argv(self, host: str, argv: Sequence[str]) -> list[str]: ...
+    def service_addresses(self) -> list[str]: ...
+
 
 DEFAULT = Demo(plan="other")  # the guide's address, default timers
 QUICK = Demo(plan="other", version=3, interval="0.1")  # where the timer is not the subject
@@ -97,7 +115,7 @@ def get(lab: Lab, unit: str, path: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def service(lab: Lab) -> str:
+def service(lab: Place) -> str:
     """The LAN service address."""
     return str(IPv4Interface(lab.service_addresses()[0]).ip)
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from board.lab.namespace import PROJECT
 
+from pairs import QUICK
+from pbx.service import FAST
 from provenance import provenance
 
 from . import plan
@@ -33,6 +35,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--kinds", default="", metavar="KIND,…", help=f"only these of {', '.join(plan.KINDS)}"
     )
+    parser.add_argument("--calls", action="store_true", help="with Kamailio, and a call up in each step")
     parser.add_argument("--list", action="store_true", help="print the steps and do none")
     parser.add_argument("--out", type=Path, default=PROJECT / "out" / "campaign", metavar="DIR")
     return parser.parse_args(arguments)
@@ -65,7 +68,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"[{time.monotonic() - began:6.0f} s, {options.steps}] {line}", flush=True)
 
     print(f"seed {options.seed}, {len(wanted)} steps", flush=True)
-    campaign = Campaign(f"cp{os.getpid()}", options.out / f"lab-{options.seed}", options.seed, say)
+    demo = FAST if options.calls else QUICK
+    campaign = Campaign(f"cp{os.getpid()}", options.out / f"lab-{options.seed}", options.seed, say, demo)
     interrupted = False
     try:
         campaign.run(wanted)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from board.lab import namespace
 from board.lab.namespace import LabError
@@ -112,6 +113,26 @@ def _disk_full(lab: Lab, step: Step, unit: str) -> Mend:
     return fill(lab.units[unit].root / "data" / "qx")
 
 
+def _no_memory(lab: Lab, step: Step, unit: str) -> Mend:
+    """What the daemon has it keeps; of new memory there is a page. Not for its guardian: a unit's kernel
+    spares it, where a lab's may not be asked to."""
+    legacy = Path("/sys/fs/cgroup/memory")
+    group = (legacy if legacy.is_dir() else Path("/sys/fs/cgroup")) / lab.network.name(unit)
+    limit = group / ("memory.limit_in_bytes" if legacy.is_dir() else "memory.max")
+    group.mkdir()
+    limit.write_text("4096")
+    (group / "cgroup.procs").write_text(f"{lab.units[unit].daemon_pid()}")
+
+    def end() -> None:
+        limit.write_text("-1" if legacy.is_dir() else "max")
+        for pid in (group / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                (group.parent / "cgroup.procs").write_text(pid)
+        group.rmdir()
+
+    return end
+
+
 def _flood(lab: Lab, step: Step, unit: str) -> Mend:
     """Malformed advertisements of a stranger, as fast as this machine makes them, until it is mended."""
     argv = [sys.executable, "-m", "bench.flooder", lab.network.name("pc"), str(1 << 30)]
@@ -178,6 +199,7 @@ _FAULTS: dict[str, Callable[[Lab, Step, str], Mend]] = {
     "mute": _mute,
     "flood": _flood,
     "busy": _busy,
+    "no memory": _no_memory,
     "disk full": _disk_full,
     "cut": _cut,
     "cut wan": partial(_cut, segment="wan"),

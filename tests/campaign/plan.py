@@ -88,6 +88,8 @@ KINDS: dict[str, Kind] = {
         Kind("flood", {"both": 0.0}, (0.5, 2.0), role="stays"),
         Kind("disk full", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0), role="stays"),
         Kind("busy", {"both": 0.0}, (0.5, 3.0), role="stays"),
+        # The kernel ends a daemon that asks for more.
+        Kind("no memory", {"master": 0.0, "backup": 0.0, "both": BOOT}, (0.5, 3.0)),
         Kind("cut", {"master": GRACE, "backup": 0.0, "both": None}, (0.05, 3.0), weight=2),
         Kind("cut wan", {"master": 0.0, "backup": 0.0, "both": 0.0}, (0.5, 3.0)),
         Kind("swap", {"master": 0.0}, (0.0, 0.0), role="moves", weight=3),

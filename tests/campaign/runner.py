@@ -26,6 +26,7 @@ from small_flash import small
 
 from . import faults, remains
 from .answers import Answers
+from .calls import Calls
 from .judge import Course, judge
 from .ledger import Answer, Ledger
 from .plan import Step
@@ -40,6 +41,7 @@ class Summary:
     """What became of a campaign."""
 
     seed: int
+    calls: bool = False  # a call was up in each step
     steps: Counter[str] = field(default_factory=Counter[str])  # kind and whom it hit
     violations: list[tuple[Step, str]] = field(default_factory=list[tuple[Step, str]])
     seconds: float = 0.0
@@ -56,7 +58,7 @@ class Summary:
         most = ", ".join(f"{name} {count}" for name, count in sorted(self.most.items()))
         lines += ["", f"seed {self.seed}, {self.seconds:.0f} s; writes: {writes}; at most: {most}"]
         for step, what in self.violations:
-            again = f"make campaign SEED={self.seed} STEPS={step.number}"
+            again = f"make campaign SEED={self.seed} STEPS={step.number}{' CALLS=1' if self.calls else ''}"
             lines += ["", f"VIOLATION in step {step}: {what}", f"    again: {again}",
                       f"    that step alone: {again} FROM={step.number}"]  # fmt: skip
         return "\n".join(lines)
@@ -64,6 +66,7 @@ class Summary:
     def plain(self) -> dict[str, Any]:
         return {
             "seed": self.seed,
+            "calls": self.calls,
             "steps": self.steps.total(),
             "by_kind": dict(self.steps),
             "violations": [{"step": str(step), "what": what} for step, what in self.violations],
@@ -74,18 +77,20 @@ class Summary:
 
 
 class Campaign:
-    """`folder` takes the lab, and both units' logs after a violation. The lab is down when `run` ends."""
+    """`folder` takes the lab, and both units' logs after a violation. The lab is down when `run` ends. With a
+    `demo` that has Kamailio a call is up in each step."""
 
     def __init__(self, name: str, folder: Path, seed: int, say: Say, demo: Demo = QUICK) -> None:
         self._lab = Lab(prefix=name, folder=folder / "lab")
         self._folder, self._demo, self._say = folder, demo, say
         self._interval = float(demo.interval or 1)
-        self.summary = Summary(seed)
+        self.summary = Summary(seed, demo.pbx)
         self._fresh()
 
     def _fresh(self) -> None:
         """What is known of a pair that begins anew."""
         self._ledger = Ledger()
+        self._calls = Calls(self._lab) if self._demo.pbx else None
         self._shapes: dict[tuple[str, str], dict[str, Any]] = {}
 
     def run(self, steps: Iterable[Step]) -> Summary:
@@ -115,9 +120,13 @@ class Campaign:
                 return self._all_of_them(steps)
         finally:
             self.summary.answers.update(self._ledger.answers)
+            if self._calls:
+                self._calls.close()
 
     def _all_of_them(self, steps: Iterable[Step]) -> bool:
-        self._rest()
+        master = self._rest()
+        if self._calls:
+            self._calls.open(master)
         with Answers(self._lab) as watch:
             for step in steps:
                 if found := self._step(step, watch):
@@ -149,6 +158,8 @@ class Campaign:
         known = {unit: {event["uid"] for event in events(lab, unit)} for unit in UNITS}
         path, value = self._ledger.next()
         self._ledger.answered(path, value, self._set(master, path, value))  # at rest: durable on both
+        if self._calls:
+            self._calls.begin(master)
         time.sleep(step.pause)
         before = self._ledger.known()
         since = watch.until_now()
@@ -168,6 +179,7 @@ class Campaign:
         course = Course(since, over, watch.until_now(), master, after)
         return [
             *judge(step, watch.record, course, self._interval),
+            *(self._calls.end() if self._calls else ()),
             *self._settings(),
             *self._events(known),
             *self._remains(after),

@@ -18,16 +18,16 @@ from pathlib import Path
 from types import TracebackType
 
 from board.lab import namespace
-from board.lab.pair import Lab
 
 from background import Background
 from labtools import wait_for
-from pairs import service
+from pairs import Place, service
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 ASKED = SCENARIOS / "phone-asked.xml"  # what those that call answer beside their calls
 PC = "172.30.0.50"
 AUDIO_SECONDS = 2
+TOLD = "told"  # in place of a scenario's `hold`: until `tell` says so
 
 
 def password(extension: int) -> str:
@@ -70,7 +70,7 @@ class Sipp:
     """A SIPp on the PC, which ends after `calls`. `rows` are its CSV file's, `keys` fill in the scenario."""
 
     def __init__(
-        self, lab: Lab, scenario: str, port: int, calls: int, *, rows: Iterable[str] = (), rate: int = 100,
+        self, lab: Place, scenario: str, port: int, calls: int, *, rows: Iterable[str] = (), rate: int = 100,
         media: int = 0, timeout: int = 90, address: str = PC, more: Iterable[str] = (), **keys: object,
     ) -> None:  # fmt: skip
         self._folder = lab.folder / f"sipp-{scenario}-{port}-{time.monotonic_ns()}"
@@ -91,6 +91,8 @@ class Sipp:
             argv += ["-mi", address, "-mp", str(media)]
             keys["audio"] = audio
         text = (SCENARIOS / f"{scenario}.xml").read_text()
+        if keys.get("hold") == TOLD:
+            text = text.replace('<pause milliseconds="[hold]"/>', '<recv request="MESSAGE"/>')
         for name, value in keys.items():
             text = text.replace(f"[{name}]", str(value))  # SIPp's own -key does not reach pauses and files
         (self._folder / "scenario.xml").write_text(text)
@@ -124,6 +126,17 @@ class Sipp:
         assert (found.code, found.successful, found.failed) == (0, self._calls, 0), found
 
 
+def tell(lab: Place, port: int, call: str) -> None:
+    """To the SIPp at that port: the call with this Call-ID has waited long enough."""
+    text = (
+        f"MESSAGE sip:{PC}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {PC}:5099;branch=z9hG4bK{call}\r\n"
+        f"From: <sip:test@{PC}>;tag=t\r\nTo: <sip:{PC}:{port}>\r\nCall-ID: {call}\r\n"
+        "CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
+    with namespace.socket_in(lab.network.name("pc"), socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(text.encode(), (PC, port))
+
+
 def _total(what: str, text: str) -> int:
     """A line of SIPp's last screen: `Successful call | in this period | in all`."""
     found = re.findall(rf"{what} call\s*\|\s*\d+\s*\|\s*(\d+)", text)
@@ -134,7 +147,7 @@ AGENT = "Yealink SIP-T46U 108.86"
 
 
 def register(
-    lab: Lab, extensions: Iterable[int], port: int, contact: int | None = None, *, rate: int = 100,
+    lab: Place, extensions: Iterable[int], port: int, contact: int | None = None, *, rate: int = 100,
     agent: str = AGENT, expires: int = 3600, address: str = PC,
 ) -> None:  # fmt: skip
     """These extensions register, with a contact at `contact` (or the SIPp's own port); `expires` 0: they give
@@ -148,7 +161,7 @@ def register(
 class Prober(Background):
     """OPTIONS to the service every 10 ms from the PC; notes when each was answered (CLOCK_MONOTONIC)."""
 
-    def __init__(self, lab: Lab, pause: float = 0.01, address: str = PC) -> None:
+    def __init__(self, lab: Place, pause: float = 0.01, address: str = PC) -> None:
         super().__init__(self._ask, self._hear)
         self._there, self._pause = (service(lab), 5060), pause
         self._sock = namespace.socket_in(lab.network.name("pc"), socket.AF_INET, socket.SOCK_DGRAM)
