@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from board.virt.machine import Machine, MachineError
-from board.virt.vm import Pair
+from board.virt.vm import UNITS, Pair
 
 BOOT = 600.0  # seconds: another person's work may be on this computer
 VRRP = 112
@@ -81,6 +82,19 @@ def becomes(machine: Machine, role: str, seconds: float = BOOT) -> dict[str, Any
 
     what = f"{machine.name} {role}; the serial line said {machine.said()[-400:]!r}"
     return wait_for(look, seconds, what, every=2)
+
+
+def page_of(name: str) -> str:
+    """The page of that unit that somebody gets who is not logged in, as soon as it is served."""
+
+    def page() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{UNITS[name].pages}/", timeout=30) as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    return wait_for(page, 240, f"the login page of {name}")
 
 
 def lit(machine: Machine, line: int, seconds: float) -> list[tuple[float, int]]:

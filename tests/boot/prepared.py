@@ -20,12 +20,13 @@ FORMATTED = (b"QXDATA01", 32 << 10)  # S10data: the mark in the factory partitio
 
 
 def data(folder: Path, name: str, key: str, more: tuple[str, ...] = ()) -> Path:
-    """A folder with what is in /data of that unit: settings and feature key."""
+    """A folder with what is in /data of that unit: its feature key, and settings: `more`, then the demo's."""
     root = folder / f"root-{name}"
     shutil.rmtree(root, ignore_errors=True)
     _run(QX, "provision", "--root", root, "--model", "qx200", "--serial", UNITS[name].serial,
          "--lan", "eth0", "--wan", "eth1")  # fmt: skip
-    _run(QX, "set", "--root", root, *settings(name), *more)
+    given = dict(word.split("=", 1) for word in (*settings(name), *more))
+    _run(QX, "set", "--root", root, *(f"{path}={value}" for path, value in given.items()))
     _run(QX, "licence", "install", "--root", root, "-", said=key)
     return root / "data"
 
