@@ -127,12 +127,11 @@ class Pair:
                 raise MachineError(f"{name}: {said.strip()}")
 
     @staticmethod
-    def keys() -> list[str]:
+    def keys(features: str = "redundancy") -> list[str]:
         """A matching set of feature keys, for a and b."""
         serials = [who.serial for who in UNITS.values()]
-        issued = subprocess.run(
-            [PROJECT / "board/vendor/issue-keys", *serials], capture_output=True, text=True, check=True
-        )
+        argv = [PROJECT / "board/vendor/issue-keys", *serials, "--features", features]
+        issued = subprocess.run(argv, capture_output=True, text=True, check=True)
         return issued.stdout.splitlines()
 
 

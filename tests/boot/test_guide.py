@@ -168,10 +168,10 @@ def test_section_9_firmware_upgrade(
 
 
 def test_section_10_key_update(pair: Office, browser: Browser, record_figures: Callable[..., None]) -> None:
-    """R37, R41: new keys on the passive Backup, then on the Master, which restarts and is Master again; then
-    active. No call is lost; the service is away while the Master restarts."""
+    """R37, R41: keys of another feature on the passive Backup, then on the Master, which restarts and is
+    Master again; then active. No call is lost; the service is away while the Master restarts."""
     master, backup = pair.roles()
-    keys = dict(zip(pair.pair.machines, pair.pair.keys(), strict=True))
+    keys = dict(zip(UNITS, pair.pair.keys("fax"), strict=True))
     with Calls(pair) as calls:
         mode(browser, backup, "passive")
         for unit in (backup, master):

@@ -93,6 +93,7 @@ class Sipp:
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         if keys.get("hold") == TOLD:
             text = text.replace('<pause milliseconds="[hold]"/>', '<recv request="MESSAGE"/>')
+            argv += ["-l", str(calls)]  # SIPp's own limit is made of the rate and the pauses
         for name, value in keys.items():
             text = text.replace(f"[{name}]", str(value))  # SIPp's own -key does not reach pauses and files
         (self._folder / "scenario.xml").write_text(text)
