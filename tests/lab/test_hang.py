@@ -14,7 +14,7 @@ from board.lab.pair import Lab
 from counts import bound, count
 from holders import Holders
 from labtools import other, stays, wait_for
-from pairs import Log, outage, probing, ready
+from pairs import Log, outage, probing, ready, restarted
 from tracing import Frozen
 
 LEASE = 10.0
@@ -89,13 +89,14 @@ def test_a_hang_that_is_seen_after_the_takeover(default_pair: Lab) -> None:
     slow = other(ready(default_pair))
     text = (default_pair.units[slow].root / "etc" / "qx" / "board.toml").read_text()
     try:
-        with_board(default_pair, slow, f"hang_ms = 4000\n{text}")
-        default_pair.qx(ready(default_pair), "swap", timeout=60).check_returncode()
-        assert ready(default_pair) == slow
+        with_board(default_pair, slow, f"hang_ms = 5000\n{text}")
+        pid = default_pair.units[other(slow)].daemon_pid()
+        default_pair.qx(other(slow), "swap", timeout=60).check_returncode()
+        assert restarted(default_pair, other(slow), pid) == slow
         pid, log = default_pair.units[slow].daemon_pid(), Log(default_pair, slow)
         with Holders(default_pair) as holders:
             os.kill(pid, signal.SIGSTOP)
-            log.says("the engine hangs", 8.0)
+            log.says("the engine hangs", 10.0)
             ended = time.monotonic()
             assert ready(default_pair) == other(slow)
             assert holders.held_throughout(other(slow), ended)
