@@ -41,8 +41,8 @@ def test_voice_data_beside_rsync(tmp_path: Path, record_figures: Callable[..., N
         return statistics.median(ours[name])
 
     assert ours["voice-first"][0] <= theirs["voice-first"][0] + bound(0.0, 2000.0)
-    assert median("voice-same") <= bound(60.0, 100.0)
-    assert median("voice-same-backup") <= bound(60.0, 100.0)
+    assert median("voice-same") <= bound(60.0, 300.0)  # of CPU, which a busy machine stretches as well
+    assert median("voice-same-backup") <= bound(60.0, 300.0)
     assert median("voice-same-octets") <= 300
     assert median("voice-some") <= bound(100.0, 1000.0)
     assert ours["voice-moved-octets"][0] <= 100 * 300  # names and hashes; the files have 3 MB
