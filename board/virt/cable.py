@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..lab import namespace
+from .switch import framed, frames
 
 ETH_P_ALL = 0x0003
 OUTGOING = 4  # linux/if_packet.h PACKET_OUTGOING
@@ -73,20 +74,15 @@ class Cable:
                     if key.fileobj is self._wire:
                         frame, about = self._wire.recvfrom(1 << 16)
                         if about[2] != OUTGOING:
-                            self._port.sendall(len(frame).to_bytes(4, "big") + frame)
+                            self._port.sendall(framed(frame))
                     else:
                         octets = self._port.recv(1 << 16)
                         if not octets:
                             return  # the switch has ended
                         waiting += octets
-                        self._deliver(waiting)
-
-    def _deliver(self, waiting: bytearray) -> None:
-        """The whole frames of the switch; what follows them stays."""
-        while len(waiting) >= 4 and len(waiting) >= 4 + (length := int.from_bytes(waiting[:4], "big")):
-            with suppress(OSError):  # longer than the interface takes, or its queue is full
-                self._wire.send(waiting[4 : 4 + length])
-            del waiting[: 4 + length]
+                        for frame in frames(waiting):
+                            with suppress(OSError):  # longer than the interface takes, or its queue is full
+                                self._wire.send(frame)
 
 
 def _whole_checksums(sock: socket.socket, interface: str) -> None:

@@ -13,11 +13,29 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 MOST = 1 << 17  # octets of a frame; QEMU's own limit is 68 KiB
 Watch = Callable[[float, bytes, int], None]  # CLOCK_MONOTONIC seconds, frame, port
+
+
+def framed(frame: bytes) -> bytes:
+    """The frame as it stands in the stream of a port."""
+    return len(frame).to_bytes(4, "big") + frame
+
+
+def frames(waiting: bytearray) -> Iterator[bytes]:
+    """Takes the whole frames away from what came of a stream. Raises ValueError for one that is too long."""
+    while len(waiting) >= 4:
+        length = int.from_bytes(waiting[:4], "big")
+        if length > MOST:
+            raise ValueError(f"a frame of {length} octets; expected at most {MOST}")
+        if len(waiting) < 4 + length:
+            return
+        frame = bytes(waiting[4 : 4 + length])
+        del waiting[: 4 + length]
+        yield frame
 
 
 class Switch:
@@ -79,21 +97,16 @@ class Switch:
             self._drop(port)
             return
         waiting += octets
-        while len(waiting) >= 4:
-            length = int.from_bytes(waiting[:4], "big")
-            if length > MOST:
-                self._drop(port)
-                return
-            if len(waiting) < 4 + length:
-                return
-            frame = bytes(waiting[4 : 4 + length])
-            del waiting[: 4 + length]
-            if self.watch:
-                self.watch(time.monotonic(), frame, number)
-            self._spread(frame, port)
+        try:
+            for frame in frames(waiting):
+                if self.watch:
+                    self.watch(time.monotonic(), frame, number)
+                self._spread(frame, port)
+        except ValueError:
+            self._drop(port)
 
     def _spread(self, frame: bytes, source: socket.socket | None) -> None:
-        octets = len(frame).to_bytes(4, "big") + frame
+        octets = framed(frame)
         for port in list(self._ports):
             if port is source:
                 continue
