@@ -59,10 +59,14 @@ def stays(look: Callable[[], object], seconds: float, what: str, pause: float = 
 # ── the pair ──
 
 
-def make_lab(name: str, folder: Path) -> Lab:
-    """A lab of the caller's own, not up yet; skips without root. `name` keeps labs of one process apart."""
+def needs_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
+
+
+def make_lab(name: str, folder: Path) -> Lab:
+    """A lab of the caller's own, not up yet; skips without root. `name` keeps labs of one process apart."""
+    needs_root()
     return Lab(prefix=f"{name}{os.getpid()}", folder=folder / "lab")
 
 

@@ -11,6 +11,8 @@ import pytest
 from board.lab.namespace import PROJECT
 from board.lab.pair import namespaces_left
 
+from labtools import needs_root
+
 from . import report
 from .figures import (
     MOST_SPOILT,
@@ -172,8 +174,7 @@ def test_a_row_beside_rsync_has_its_figures_and_says_so() -> None:
 def test_settings_cross_in_the_bench(tmp_path: Path) -> None:
     """Each of 200 changes among 5,000 settings is answered as durable on both, sooner and in fewer octets
     than rsync carries it (R13, R16)."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+    needs_root()
     argv = [sys.executable, "-m", "bench", "--quick", "--rows", "setting", "--out", str(tmp_path)]
     environ = {**os.environ, "PYTHONPATH": f"{PROJECT}:{PROJECT / 'tests'}:{PROJECT / 'firmware'}"}
     argv += ["--lab", f"s{os.getpid()}"]
@@ -188,8 +189,7 @@ def test_settings_cross_in_the_bench(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 def test_one_row_is_measured_and_written(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+    needs_root()
     prefix = f"m{os.getpid()}"
     argv = [sys.executable, "-m", "bench", "--rows", "cut-10ms", "--count", "1", "--seed", "1"]
     argv += ["--out", str(tmp_path), "--lab", prefix]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import emulated
 import prepared
-import pytest
 from board.virt.cable import Cable
 from board.virt.vm import Pair
 from emulated import BOOT, started, status, wait_for
 
+from labtools import needs_root
 from pbx.phones import PC, Prober, accounts
 
 SERVICE = "172.30.0.1/24"  # as the guide has it, and the scenarios of the phones
@@ -68,15 +68,15 @@ class Office:
 
         wait_for(look, BOOT, f"{unit} runs slot {slot}, confirmed", every=2)
 
-    def slot(self, unit: str) -> str:
-        return status(self.pair.machines[unit])["upgrade"]["slot"]
+    def idle(self, unit: str) -> str:
+        """The slot that does not run."""
+        return status(self.pair.machines[unit])["upgrade"]["idle"]["slot"]
 
 
 @contextmanager
 def office(folder: Path, extensions: Sequence[int]) -> Iterator[Office]:
     """A pair that is up, with accounts for these extensions, whose phones are never restarted."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+    needs_root()
     pair = Pair(folder, pages=True)
     emulated.needs_image(pair)
     more = [f"network.lan.address={SERVICE}", "phone_reboot.policy=none", "call.register_time=3600"]

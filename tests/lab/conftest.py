@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from board.lab.pair import Lab
 
+from labtools import needs_root
 from pairs import default_pair, pytest_runtest_makereport
 
 __all__ = ["default_pair", "pytest_runtest_makereport"]
@@ -19,8 +20,7 @@ __all__ = ["default_pair", "pytest_runtest_makereport"]
 @pytest.fixture
 def bare_lab(tmp_path: Path) -> Iterator[Lab]:
     """Two units with links and no firmware, their Virtual IPs given by hand."""
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+    needs_root()
     with Lab(prefix=f"t{os.getpid()}", folder=tmp_path / "lab") as lab:
         lab.up(bare=True)
         for number, unit in enumerate(("a", "b"), 1):
