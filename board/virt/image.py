@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import rootfs
@@ -20,6 +21,7 @@ from .debian import HERE, PROJECT, Debian, DebianError, command, table
 
 COMMON = PROJECT / "board" / "common"
 SITE = "firmware/qx/__init__.py"
+LEVEL = 19  # of zstd; with QUICK=1 it is 1: a fifth larger, in a tenth of the time
 LOAD = 0x40400000  # where the kernel is unpacked to; 512 MB of RAM begin at 0x40000000
 
 
@@ -88,14 +90,15 @@ def pack_kernel(folder: Path, kernel: Path, early: Path) -> Path:
     return fit
 
 
-def pack_rootfs(folder: Path, tree: Path) -> Path:
+def pack_rootfs(folder: Path, tree: Path, level: int, without: Sequence[str] = ()) -> Path:
+    """The tree, but for the paths of `without`, as the file system of a slot; `level` of zstd."""
     packed = folder / "rootfs.squashfs"
     packed.unlink(missing_ok=True)
-    level = "1" if os.environ.get("QUICK") else "19"  # a fifth larger, in a tenth of the time
     run(
-        "mksquashfs", tree, packed, "-all-root", "-noappend", "-comp", "zstd", "-Xcompression-level", level,
-        "-b", "256K", "-quiet", "-no-progress",
+        "mksquashfs", tree, packed, "-all-root", "-noappend", "-comp", "zstd",
+        "-Xcompression-level", str(level), "-b", "256K", "-quiet", "-no-progress",
         "-no-xattrs", "-mkfs-time", str(built()), "-all-time", str(built()),
+        *(["-e", *without] if without else []),
     )  # fmt: skip
     return packed
 
@@ -150,7 +153,7 @@ def make(model: str) -> Path:
     rootfs.stage(tree, kernel, executable, release)
     parts = [
         pack_kernel(folder, kernel, pack_early(folder, kernel, packages["kernel"], debian)),
-        pack_rootfs(folder, tree),
+        pack_rootfs(folder, tree, 1 if os.environ.get("QUICK") else LEVEL),
         pack_boot(folder),
         environment(folder),
         executable,

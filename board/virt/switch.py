@@ -3,7 +3,8 @@
 
 Ports are QEMU's `-netdev stream` connections (each frame with its length before it, four octets, big endian).
 A machine that dies is a port that goes. `watch` sees each frame with the time of its arrival and its port's
-number, so a test measures an outage here, outside of the guests.
+number, so a test measures an outage here, outside of the guests. `passes` says of each frame whether it goes
+on from one port to another: a fault of the LAN that no cable shows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 MOST = 1 << 17  # octets of a frame; QEMU's own limit is 68 KiB
 Watch = Callable[[float, bytes, int], None]  # CLOCK_MONOTONIC seconds, frame, port
+Passes = Callable[[bytes, int, int], bool]  # frame, the port that it came from, the port that it would go to
 
 
 def framed(frame: bytes) -> bytes:
@@ -45,6 +47,7 @@ class Switch:
         path.unlink(missing_ok=True)
         self.path = path
         self.watch = watch
+        self.passes: Passes | None = None
         self._door = socket.socket(socket.AF_UNIX)
         self._door.bind(str(path))
         self._door.listen(8)
@@ -101,14 +104,14 @@ class Switch:
             for frame in frames(waiting):
                 if self.watch:
                     self.watch(time.monotonic(), frame, number)
-                self._spread(frame, port)
+                self._spread(frame, port, number)
         except ValueError:
             self._drop(port)
 
-    def _spread(self, frame: bytes, source: socket.socket | None) -> None:
+    def _spread(self, frame: bytes, source: socket.socket | None, came_from: int = 0) -> None:
         octets = framed(frame)
-        for port in list(self._ports):
-            if port is source:
+        for port, (number, _) in list(self._ports.items()):
+            if port is source or not (self.passes is None or self.passes(frame, came_from, number)):
                 continue
             try:
                 sent = port.send(octets)
