@@ -101,6 +101,10 @@ class Applications:
     def plain(self) -> list[dict[str, Any]]:
         return [application.plain() for application in self._known]
 
+    def runs(self, name: str) -> bool:
+        """Whether there is that one, and it has said that it is up."""
+        return any(one.name == name and one.state == "running" for one in self._known)
+
     @property
     def ready(self) -> bool:
         return self._wanted and all(a.state == "running" for a in self._known)

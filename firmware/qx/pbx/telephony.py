@@ -28,25 +28,27 @@ if TYPE_CHECKING:
     from ..paths import Paths
     from ..settings.view import Settings
     from ..sync.live import LiveState
+    from .applications import Applications
 
 log = logging.getLogger("qx.telephony")
 
 GATHER = 0.3  # seconds for which changes of settings gather before they are rendered
 HELPER_TIME = 30.0
 SOON = 2  # seconds: what expires within them is not handed on
+KAMAILIO = "kamailio"  # as an application
 CONCERNS = ("extensions.", "call.", "network.lan.address", "network.wan.address")
 
 
 class Telephony:
-    """`settings` gives those of the moment; `reload(name, restart)` has the application take what is new;
-    `ask` asks the other unit."""
+    """`settings` gives those of the moment; `applications` has Kamailio among them; `ask` asks the other
+    unit."""
 
     def __init__(
         self, paths: Paths, live: LiveState, events: EventLog, settings: Callable[[], Settings],
-        reload: Callable[[str, bool], None], ask: Ask,
+        applications: Applications, ask: Ask,
     ) -> None:  # fmt: skip
         self._paths, self._live = paths, live
-        self._settings, self._reload = settings, reload
+        self._settings, self._applications = settings, applications
         self._reunion = Reunion(live, ask, self._join)
         self.answers = {QUESTION: self._reunion.take}
         self._reports = Reports(live, events, self._reunion.touch)
@@ -113,7 +115,7 @@ class Telephony:
         changed = await self._helper("render")
         if changed:
             log.info("rendered: %s", changed)
-            self._reload("kamailio", "kamailio.cfg" in changed.split())
+            self._applications.reload(KAMAILIO, "kamailio.cfg" in changed.split())
 
     async def prepare(self) -> None:
         """Before the application starts: what it is set to, and every registration there is."""
@@ -158,7 +160,7 @@ class Telephony:
         return await _run(*child.command("pbx", word, "--root", str(self._paths.root)), given=given)
 
     async def _join(self, registrations: bytes) -> bool:
-        return await self._helper("join", registrations) is not None
+        return self._applications.runs(KAMAILIO) and await self._helper("join", registrations) is not None
 
     def status(self) -> dict[str, object]:
         return {

@@ -101,7 +101,7 @@ class Controller:
             more=(self.desk.part, InquiryKey(self.engine.key)),
         )
         self.telephony = Telephony(
-            paths, self.live, events, lambda: store.settings, self.applications.reload, self.partner.ask
+            paths, self.live, events, lambda: store.settings, self.applications, self.partner.ask
         )
         self.partner.offer(self.telephony.answers)
         self.applications.prepare = self.telephony.prepare
