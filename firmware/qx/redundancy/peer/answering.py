@@ -16,7 +16,7 @@ from typing import Any
 from ... import ports
 from ...errors import Refusal
 from . import door
-from .door import Place
+from .door import NoAddress, Place
 from .link import Host, Link
 from .meeting import Meeting
 from .refusals import REASONS, NotAuthenticated
@@ -53,6 +53,8 @@ class Answering:
         while True:
             try:
                 return door.listening(self._place.own, port)
+            except NoAddress as error:
+                self._host.trouble(str(error))
             except OSError as error:
                 self._host.trouble(f"{self._place.own} port {port}: {error.strerror}")
             await asyncio.sleep(BIND_AGAIN)

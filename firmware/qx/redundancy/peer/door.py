@@ -8,15 +8,22 @@ Knows neither TLS nor what is said. On the loop; nothing here waits for a disk.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from ...errors import Refusal
 
 UNPROVEN_MAX = 8  # connections at once that have not authenticated
 BACKLOG = 16
 UNSENT = 64 << 10  # octets that the kernel takes beyond what is on its way
 DEAD = 3000  # milliseconds without an acknowledgement, then the kernel gives the connection up
 _TCP_NOTSENT_LOWAT = 25  # linux/tcp.h, which `socket` names from Python 3.12 on
+
+
+class NoAddress(Refusal):
+    """The unit's own address is on none of its interfaces now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +39,38 @@ class Place:
 
 
 def listening(own: IPv4Address, port: int) -> socket.socket:
-    """Raises OSError; EADDRNOTAVAIL while the address is not there."""
+    """Raises NoAddress, OSError."""
     listener = _new()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((str(own), port))
+        _bind(listener, own, port)
         listener.listen(BACKLOG)
-    except OSError:
+    except BaseException:
         listener.close()
         raise
     return listener
 
 
 async def called(place: Place, port: int) -> socket.socket:
-    """A connection to the peer, from this unit's own address. Raises OSError."""
+    """A connection to the peer, from this unit's own address. Raises NoAddress, OSError."""
     caller = _new()
     try:
         tune(caller)
-        caller.bind((str(place.own), 0))
+        _bind(caller, place.own, 0)
         await asyncio.get_running_loop().sock_connect(caller, (str(place.peer), port))
     except BaseException:
         caller.close()
         raise
     return caller
+
+
+def _bind(end: socket.socket, own: IPv4Address, port: int) -> None:
+    try:
+        end.bind((str(own), port))
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise NoAddress(f"{own}: not an address of this unit now; expected it on the LAN port") from None
+        raise
 
 
 def tune(connection: socket.socket) -> None:
