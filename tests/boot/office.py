@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import emulated
-import prepared
 from board.virt.cable import Cable
 from board.virt.vm import Pair
-from emulated import BOOT, started, status, wait_for
 
+import emulated
+import prepared
+from emulated import BOOT, started, status, wait_for
 from labtools import needs_root
 from pbx.phones import PC, Prober, accounts
 

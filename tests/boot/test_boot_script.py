@@ -21,9 +21,9 @@ import pytest
 from board.virt import image
 from board.virt.disk import Disk
 from board.virt.machine import Machine
-from emulated import BOOT
 
 from counts import choices, count
+from emulated import BOOT
 from qx.upgrade import environment
 from qx.upgrade.environment import SIZE, Environment
 from qx.upgrade.start import boot

@@ -20,11 +20,11 @@ import pytest
 from board.vendor import firmware
 from board.virt.debian import PROJECT
 from board.virt.vm import UNITS
-from emulated import BOOT, becomes, page_of, started_anew, status, wait_for
 from office import Office, office, silences
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from counts import count
+from emulated import BOOT, becomes, page_of, started_anew, status, wait_for
 from pbx.phones import TOLD, Prober, Sipp, calls_of, register, tell
 from web.conftest import browser, come_in, follow
 from web.visitor import Visitor

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
-import emulated
-import prepared
 import pytest
 from board.virt.machine import Machine
 from board.virt.vm import UNITS, Pair
-from emulated import BOOT, Ear, becomes, blinks, page_of, started, started_anew, status, wait_for
 
+import emulated
+import prepared
 from counts import bound
+from emulated import BOOT, Ear, becomes, blinks, page_of, started, started_anew, status, wait_for
 from qx.panel.table import LIGHTS, MIXED, SECOND, STATES, STATUS, State
 
 pytestmark = pytest.mark.vm

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import emulated
-import prepared
 import pytest
 from board.virt.machine import Machine
 from board.virt.vm import Pair
-from emulated import becomes, blinks, started, wait_for
 
+import emulated
+import prepared
+from emulated import becomes, blinks, started, wait_for
 from qx.panel.table import HURRIED
 
 pytestmark = pytest.mark.vm
