@@ -15,7 +15,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -107,23 +107,29 @@ def becomes(lab: Lab, unit: str, wanted: str, seconds: float = 20.0) -> dict[str
         raise AssertionError(f"{failure}\n{json.dumps(told, indent=1, default=str)}\n{tail}") from None
 
 
+def master_of(told: Mapping[str, Mapping[str, Any]]) -> str:
+    """Of what `qx status` says on both: the Master whose peer is an active Backup, where each knows the
+    other; else empty."""
+    for master, backup in (UNITS, UNITS[::-1]):
+        if (
+            told[master].get("role") == "master"
+            and told[backup].get("role") == "backup"
+            and told[backup]["mode"] == "active"
+            and told[master]["peer"]["state"] == "backup"
+            and told[backup]["peer"]["state"] == "master"
+        ):
+            return master
+    return ""
+
+
 def paired(lab: Lab, seconds: float = 20.0) -> str:
     """Waits until one unit is Master, the other an active Backup, each knowing it; the Master's name."""
-
-    def look() -> str:
-        told = {unit: qx(lab, unit) for unit in UNITS}
-        for master, backup in (UNITS, UNITS[::-1]):
-            if (
-                told[master].get("role") == "master"
-                and told[backup].get("role") == "backup"
-                and told[backup]["mode"] == "active"
-                and told[master]["peer"]["state"] == "backup"
-                and told[backup]["peer"]["state"] == "master"
-            ):
-                return master
-        return ""
-
-    return wait_for(look, seconds, "one Master and one active Backup that know each other", 0.1)
+    return wait_for(
+        lambda: master_of({unit: qx(lab, unit) for unit in UNITS}),
+        seconds,
+        "one Master and one active Backup that know each other",
+        0.1,
+    )
 
 
 def guardian_pid(lab: Lab, unit: str) -> int:

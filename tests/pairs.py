@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,13 +58,17 @@ def ready(lab: Lab, seconds: float = 40.0) -> str:
     """Waits for a pair whose Master knows that the Backup would take over at once; the Master's name."""
     deadline = time.monotonic() + seconds
     master = paired(lab, seconds)
-    wait_for(lambda: _would_take_over(lab, master), deadline - time.monotonic(), "a Backup fit to take over")
+    wait_for(
+        lambda: would_take_over({unit: qx(lab, unit) for unit in UNITS}, master),
+        deadline - time.monotonic(),
+        "a Backup fit to take over",
+    )
     return master
 
 
-def _would_take_over(lab: Lab, master: str) -> bool:
-    """The Backup has the Master's state and is armed, and the Master knows it."""
-    told = {unit: qx(lab, unit) for unit in UNITS}
+def would_take_over(told: Mapping[str, Mapping[str, Any]], master: str) -> bool:
+    """Of what `qx status` says on both: the Backup has the Master's state and is armed, and the Master knows
+    it."""
     if not all(one.get("peer", {}).get("session", {}).get("up") for one in told.values()):
         return False
     backup = told[UNITS[1 - UNITS.index(master)]]
@@ -94,12 +98,16 @@ def restarted(lab: Lab, unit: str, pid: int) -> str:
 def in_step(lab: Lab, seconds: float = 10.0) -> None:
     """Waits until both units have the same settings and say so."""
 
-    def look() -> bool:
-        told = [qx(lab, unit).get("sync", {}) for unit in UNITS]
-        same = len({(one.get("history"), one.get("revision")) for one in told}) == 1
-        return same and all(one.get("state") == "in step" for one in told)
+    wait_for(
+        lambda: same_settings([qx(lab, unit) for unit in UNITS]), seconds, "both units are in step", 0.02
+    )
 
-    wait_for(look, seconds, "both units are in step", 0.02)
+
+def same_settings(told: Sequence[Mapping[str, Any]]) -> bool:
+    """Of what `qx status` says on both: the same settings, and both say so."""
+    sync = [one.get("sync", {}) for one in told]
+    same = len({(one.get("history"), one.get("revision")) for one in sync}) == 1
+    return same and all(one.get("state") == "in step" for one in sync)
 
 
 def put(lab: Lab, unit: str, *changes: str, force: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import platform
 import re
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ def versions() -> dict[str, str]:
         "keepalived_package": told("dpkg-query", "-W", "-f", "${Version}", "keepalived"),
         "python": platform.python_version(),
     }
+
+
+def packages(names: Iterable[str]) -> dict[str, str]:
+    """The versions of Debian packages, of those that are installed."""
+    found = {name: told("dpkg-query", "-W", "-f", "${Version}", name) for name in names}
+    return {name: version for name, version in found.items() if version}
 
 
 def provenance() -> dict[str, Any]:

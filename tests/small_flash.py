@@ -26,6 +26,12 @@ def small(folder: Path, size: int) -> Iterator[None]:
         shutil.copytree(kept, folder, dirs_exist_ok=True)
         yield
     finally:
+        left_over(folder)
+
+
+def left_over(folder: Path) -> None:
+    """Takes the file system away, also one of a run that was killed."""
+    if folder.is_mount():
         subprocess.run(["umount", "-l", folder], check=True)
 
 

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .answers import Record
 from .plan import Step
+from .record import Record
 
-SLACK = 1.5  # seconds by which a machine that does other things as well may be late
-SLACK_TWO = 0.5  # the same, for two units that answer
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How quick a pair is. Seconds."""
+
+    interval: float  # between two advertisements
+    late: float  # by which a machine that does other things as well may be late
+    two: float  # the same, for two units that answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +33,28 @@ class Course:
     after: str  # and at rest
 
 
-def judge(step: Step, seen: Record, course: Course, interval: float) -> list[str]:
-    """The broken promises in words. `interval`: seconds between two advertisements."""
+def judge(step: Step, seen: Record, course: Course, pace: Pace) -> list[str]:
+    """The broken promises in words."""
     return [
-        *_silence(step, seen, course, interval),
-        *_two(step, seen, course, interval),
+        *_silence(step, seen, course, pace),
+        *_two(step, seen, course, pace),
         *_master(step, course),
     ]
 
 
-def _silence(step: Step, seen: Record, course: Course, interval: float) -> list[str]:
+def _silence(step: Step, seen: Record, course: Course, pace: Pace) -> list[str]:
     gap, since = step.kind.whom[step.whom], course.since
     if gap is None:  # nobody could answer while it lasted
         gap, since = step.kind.back, course.over
-    allowed = gap + 4 * interval + SLACK
+    allowed = gap + 4 * pace.interval + pace.late
     silent = seen.silence(since, course.rest)
     return [f"nobody answered for {silent:.2f} s; expected at most {allowed:.2f} s"] * (silent > allowed)
 
 
-def _two(step: Step, seen: Record, course: Course, interval: float) -> list[str]:
-    since, allowed = course.since, SLACK_TWO
+def _two(step: Step, seen: Record, course: Course, pace: Pace) -> list[str]:
+    since, allowed = course.since, pace.two
     if step.kind.two is None:
-        since = course.over + 2 * interval
+        since = course.over + 2 * pace.interval
     else:
         allowed += step.kind.two
     two = seen.two(since, course.rest)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -10,28 +11,33 @@ import pytest
 from board.lab.pair import Lab
 
 from counts import SEED, count
-from labtools import make_lab
+from labtools import make_lab, needs_root
+from small_flash import left_over, small
 
 from . import plan
-from .answers import Record
-from .judge import Course, judge
+from .judge import Course, Pace, judge
+from .kinds import LAB, VM
+from .lab_rack import LabRack
 from .ledger import Ledger
+from .record import Record
 from .remains import differing, leaked, repeated
 from .runner import Campaign
 from .wire import FATES, Wire
 
+PACE = Pace(0.1, late=1.5, two=0.5)
 QUICK_KINDS = ("kill", "cut", "write")  # a cold boot takes as long as all of these
 
 
 def test_a_seed_is_a_campaign() -> None:
     """A failing step is repeated by seed and number, also as the only one."""
-    whole = list(plan.steps(7, 50))
-    assert whole == list(plan.steps(7, 50)) != list(plan.steps(8, 50))
-    assert whole[:10] == list(plan.steps(7, 10))
-    assert whole[30] == plan.step(7, 31)
-    assert {one.kind.name for one in plan.steps(7, 400)} == set(plan.KINDS)
+    whole = list(plan.steps(LAB, 7, 50))
+    assert whole == list(plan.steps(LAB, 7, 50)) != list(plan.steps(LAB, 8, 50))
+    assert whole[:10] == list(plan.steps(LAB, 7, 10))
+    assert whole[30] == plan.step(LAB, 7, 31)
+    assert {one.kind.name for one in plan.steps(LAB, 7, 400)} == set(LAB)
+    assert {one.kind.name for one in plan.steps(VM, 7, 400)} == set(VM)
     with pytest.raises(ValueError, match="KINDS: flod: expected some of"):
-        list(plan.steps(7, 1, ["flod"]))
+        list(plan.steps(LAB, 7, 1, ["flod"]))
 
 
 def test_acknowledged_writes_are_not_lost() -> None:
@@ -79,15 +85,15 @@ def test_silences_and_two_that_answer_are_seen() -> None:
     assert record.silence(100.01, 110) == pytest.approx(101 * 0.02, abs=0.001)
     assert record.two(100, 110) == pytest.approx(2.0, abs=0.001)
     assert seen({"a"}, set(), {"a"}).silence(100, 110) == 0
-    power = plan.Step(1, plan.KINDS["power"], "master", "", 1.0, 0.0, 0)
-    said = judge(power, record, Course(100.01, 101, 110, "a", "b"), 0.1)
+    power = plan.Step(1, LAB["power"], "master", "", 1.0, 0.0, 0)
+    said = judge(power, record, Course(100.01, 101, 110, "a", "b"), PACE)
     assert [line.split(" for ")[0] for line in said] == ["nobody answered", "two units answered"]
-    assert judge(power, seen(*[{"b"}] * 500), Course(100, 101, 110, "a", "b"), 0.1) == []
-    assert judge(power, seen(*[{"a"}] * 500), Course(100, 101, 110, "a", "a"), 0.1)
-    split = plan.Step(1, plan.KINDS["split"], "both", "both", 1.0, 0.0, 0)
+    assert judge(power, seen(*[{"b"}] * 500), Course(100, 101, 110, "a", "b"), PACE) == []
+    assert judge(power, seen(*[{"a"}] * 500), Course(100, 101, 110, "a", "a"), PACE)
+    split = plan.Step(1, LAB["split"], "both", "both", 1.0, 0.0, 0)
     both = [{"a"}] * 10 + [{"a", "b"}] * 100 + [{"a"}] * 300
-    assert judge(split, seen(*both), Course(100, 102.2, 108, "a", "a"), 0.1) == []
-    assert judge(split, seen(*both), Course(100, 101, 108, "a", "a"), 0.1)
+    assert judge(split, seen(*both), Course(100, 102.2, 108, "a", "a"), PACE) == []
+    assert judge(split, seen(*both), Course(100, 101, 108, "a", "a"), PACE)
 
 
 def test_what_is_left_behind_is_seen() -> None:
@@ -139,10 +145,24 @@ def test_the_fates_of_frames() -> None:
     assert waits != sorted(waits) and max(waits) < 0.03
 
 
+def test_what_a_killed_campaign_left(tmp_path: Path) -> None:
+    """Its small flash is still mounted, and the next one begins all the same."""
+    needs_root()
+    folder = tmp_path / "qx"
+    folder.mkdir()
+    flash = small(folder, 1 << 20)
+    flash.__enter__()  # and nobody leaves it
+    assert folder.is_mount()
+    left_over(folder)
+    left_over(folder)
+    assert not folder.is_mount()
+
+
 def test_a_short_campaign(tmp_path: Path) -> None:
     """R4, R8, R9, R10, R34: no promise is broken by a few quick faults."""
     said: list[str] = []
-    steps = plan.steps(SEED, count(4, 40), QUICK_KINDS)
-    summary = Campaign("cs", tmp_path, SEED, said.append).run(steps)
+    rack = LabRack(f"cs{os.getpid()}", tmp_path / "lab")
+    steps = plan.steps(rack.kinds, SEED, count(4, 40), QUICK_KINDS)
+    summary = Campaign(rack, SEED, tmp_path, said.append).run(steps)
     assert not summary.violations, "\n".join([*said, summary.table()])
     assert summary.steps.total() == count(4, 40) and summary.answers["both"]

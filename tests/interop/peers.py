@@ -7,7 +7,6 @@ labs and an installed service do not meet. It advertises from 10.77.0.2, as our 
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -21,11 +20,10 @@ from board.lab import namespace
 from board.lab.demo import GROUP_ID, PLANS, VIRTUAL_IP
 from board.lab.pair import Lab
 
-from labtools import virtual_mac, wait_for
+from labtools import wait_for
+from vrrpd import Vrrpd, configuration
 
 ADDRESS = VIRTUAL_IP["b"]
-FRR = Path("/usr/lib/frr")
-VMAC_DEVICE = f"vrrp4-2-{GROUP_ID}"  # the name that FRR's documentation gives: family, interface, group
 
 
 @dataclass(frozen=True)
@@ -130,49 +128,26 @@ class Keepalived(Peer):
 
 
 class Frr(Peer):
-    """FRR's vrrpd, which leaves the macvlan and the kernel's settings to the administrator."""
+    """FRR's zebra and vrrpd."""
 
     def __init__(self, lab: Lab, kind: Kind) -> None:
         super().__init__(lab, kind)
-        shutil.chown(self.folder, "frr", "frr")
+        self._vrrpd = Vrrpd(lab, "b", self.folder)
 
     def plug(self) -> None:
         super().plug()
-        self.run("ip", "link", "add", VMAC_DEVICE, "link", "lan", "type", "macvlan", "mode", "bridge")
-        self.run("ip", "link", "set", VMAC_DEVICE, "address", virtual_mac(GROUP_ID))
-        # A Backup that has the address on a device that is down would answer ARP for it (FRR issue 16995).
-        self.run("sysctl", "-qw", "net.ipv4.conf.lan.arp_ignore=1", "net.ipv4.conf.lan.rp_filter=0")
-        self.run("sysctl", "-qw", "net.ipv4.conf.lan.ignore_routes_with_linkdown=1")
-        self.run("ip", "address", "add", str(self.kind.service), "dev", VMAC_DEVICE)
-        self.run("ip", "link", "set", VMAC_DEVICE, "up")
+        self._vrrpd.plug(self.kind.service)
 
     def start(self, priority: int, preempt: bool = False) -> None:
-        router = f" vrrp {GROUP_ID}"
-        configuration = [
-            "interface lan",
-            f"{router} version {self.kind.version}",
-            f"{router} priority {priority}",
-            f"{router} advertisement-interval {round(float(self.kind.interval) * 1000)}",
-            f"{'' if preempt else ' no'}{router} preempt",
-            f"{router} ip {self.kind.service.ip}",
-        ]
-        (self.folder / "vrrpd.conf").write_text("\n".join(configuration) + "\n")
-        (self.folder / "zebra.conf").write_text("")
-        sockets = ["-z", f"{self.folder}/zserv.api", "--vty_socket", str(self.folder)]
-        sockets += ["-A", "127.0.0.1", "-P", "0"]
-        for daemon in ("zebra", "vrrpd"):
-            own = self.folder / daemon
-            log = ["--log", f"file:{own}.log"]
-            self.run(str(FRR / daemon), "-d", "-f", f"{own}.conf", "-i", f"{own}.pid", *sockets, *log)
+        kind = self.kind
+        self._vrrpd.start(configuration(kind.service, kind.version, kind.interval, priority, preempt))
 
     def stop(self) -> None:
-        for daemon in ("vrrpd", "zebra"):
-            os.kill(int((self.folder / f"{daemon}.pid").read_text()), signal.SIGTERM)
+        self._vrrpd.stop()
         self._wait_gone()
 
     def is_master(self) -> bool:
-        shown = self.lab.exec("b", ["vtysh", "--vty_socket", str(self.folder), "-c", "show vrrp json"])
-        return '"status":"Master"' in shown.stdout.replace(" ", "")
+        return self._vrrpd.state == "Master"
 
     def log(self) -> str:
         files = sorted(self.folder.glob("*.log"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""faults: each kind of the plan, done to a lab: `begin` breaks something and returns what mends it."""
+"""lab_faults: each kind of the plan, done to a lab: `begin` breaks something and returns what mends it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from pairs import another_daemon
 from small_flash import fill
 
 from .plan import Step
+from .rack import Mend
 from .wire import Wire
 
-Mend = Callable[[], object]
 NEW_DAEMON = 15.0  # seconds: deaths come close upon each other here, and the guardian waits between them
 
 
