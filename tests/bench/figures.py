@@ -6,12 +6,14 @@ Pure: no clock, no process, no file. Lower is better in every row: a ratio below
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PRODUCT, PEER, RSYNC = "qx", "keepalived", "rsync"
-CONTESTANTS = (PRODUCT, PEER)
+# A peer is called what its Debian package is called: the report asks for its version by that.
+PRODUCT, KEEPALIVED, FRR, RSYNC = "qx", "keepalived", "frr", "rsync"
+CONTESTANTS = (PRODUCT, KEEPALIVED)
+TAKEOVER = (*CONTESTANTS, FRR)
 MOST_SPOILT = 2  # a row is given up after this many spoilt measurements for each wanted one
 
 
@@ -44,7 +46,10 @@ def spoilt_by_probe(silence_ms: float, gap_ms: float, before_ms: float) -> str:
 
 @dataclass
 class Row:
-    """One line of the table: every sample of the contestants that it is `of`."""
+    """One line of the table: every sample of the contestants that it is `of`, the product first.
+
+    `without`: other contestants, and why they have no figure here.
+    """
 
     key: str
     name: str
@@ -52,42 +57,45 @@ class Row:
     wanted: int = 1
     note: str = ""
     of: tuple[str, ...] = CONTESTANTS
+    without: Mapping[str, str] = field(default_factory=dict[str, str])
     samples: dict[str, list[Sample]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.samples = {who: [] for who in (*CONTESTANTS, *self.of)}
+        self.samples = {who: [] for who in self.of}
 
     @property
-    def peer(self) -> str:
+    def peers(self) -> tuple[str, ...]:
         """Who stands beside the product."""
-        return self.of[1] if len(self.of) > 1 else PEER
+        return tuple(who for who in self.of if who != PRODUCT)
 
     def add(self, who: str, sample: Sample) -> None:
         self.samples[who].append(sample)
 
     def values(self, who: str) -> list[float]:
-        """What counts, in the order of measurement."""
-        return [sample.value for sample in self.samples[who] if not (sample.spoilt or sample.failed)]
+        """What counts, in the order of measurement; nothing of who is not of the row."""
+        return [sample.value for sample in self._of(who) if not (sample.spoilt or sample.failed)]
 
     def spoilt(self, who: str) -> int:
-        return sum(bool(sample.spoilt) for sample in self.samples[who])
+        return sum(bool(sample.spoilt) for sample in self._of(who))
 
     def failed(self, who: str) -> int:
-        return sum(bool(sample.failed) for sample in self.samples[who])
+        return sum(bool(sample.failed) for sample in self._of(who))
 
     def lacks(self, who: str) -> bool:
         """Whether another measurement of this contestant is due."""
         spoilt = self.spoilt(who)
-        counting = len(self.samples[who]) - spoilt
+        counting = len(self._of(who)) - spoilt
         return who in self.of and counting < self.wanted and spoilt < MOST_SPOILT * self.wanted
 
-    @property
-    def ratio(self) -> float | None:
+    def ratio(self, peer: str) -> float | None:
         """Median of the product over median of the peer; None where one is missing or the peer's is 0."""
-        product, peer = self.values(PRODUCT), self.values(self.peer)
-        if not product or not peer or not statistics.median(peer):
+        ours, theirs = self.values(PRODUCT), self.values(peer)
+        if not ours or not theirs or not statistics.median(theirs):
             return None
-        return statistics.median(product) / statistics.median(peer)
+        return statistics.median(ours) / statistics.median(theirs)
+
+    def _of(self, who: str) -> list[Sample]:
+        return self.samples.get(who, [])
 
 
 @dataclass(frozen=True)
@@ -116,13 +124,19 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
+def contestants(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Everybody whom one of the rows is of, in the order of the rows."""
+    return tuple(dict.fromkeys(who for row in rows for who in row.of))
+
+
 def turns(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """A contestant and its rows that lack a sample: A, B, A, B, … until none lacks any.
+    """A contestant and its rows that lack a sample: A, B, C, A, B, C, … until none lacks any.
 
     The caller adds a sample to every row that it is given: good, spoilt or failed.
     """
-    while any(row.lacks(who) for row in rows for who in CONTESTANTS):
-        for who in CONTESTANTS:
+    everybody = contestants(rows)
+    while any(row.lacks(who) for row in rows for who in everybody):
+        for who in everybody:
             lacking = [row for row in rows if row.lacks(who)]
             if lacking:
                 yield who, lacking

@@ -18,10 +18,10 @@ from board.lab.network import PC_LAN
 from .setting import SERVICE
 
 KINDS = ("checksum", "ttl", "version", "type", "short", "group")
-_GROUP_ADDRESS = "224.0.0.18"
+GROUP_ADDRESS = "224.0.0.18"
 
 
-def _checksum(octets: bytes) -> int:
+def checksum(octets: bytes) -> int:
     """RFC 1071."""
     total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     total = (total >> 16) + (total & 0xFFFF)
@@ -34,13 +34,13 @@ def malformed(kind: str) -> bytes:
     group = GROUP_ID + 1 if kind == "group" else GROUP_ID
     message = struct.pack("!BBBBBBH", version << 4 | (2 if kind == "type" else 1), group, 254, 1, 0, 1, 0)
     message += socket.inet_aton(SERVICE) + bytes(8)
-    sum_ = _checksum(message) ^ (0x5555 if kind == "checksum" else 0)
+    sum_ = checksum(message) ^ (0x5555 if kind == "checksum" else 0)
     message = message[:6] + struct.pack("!H", sum_) + message[8:]
     if kind == "short":
         message = message[:7]
     ttl = 254 if kind == "ttl" else 255
     header = struct.pack("!BBHHHBBH", 0x45, 0xC0, 20 + len(message), 0, 0, ttl, 112, 0)
-    return header + PC_LAN.ip.packed + socket.inet_aton(_GROUP_ADDRESS) + message
+    return header + PC_LAN.ip.packed + socket.inet_aton(GROUP_ADDRESS) + message
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, PC_LAN.ip.packed)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
-        sock.connect((_GROUP_ADDRESS, 0))
+        sock.connect((GROUP_ADDRESS, 0))
         began = time.monotonic()
         for number in range(count):
             sock.send(packets[number % len(packets)])

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 from board.lab import namespace
-from board.lab.demo import GROUP_ID, VIRTUAL_IP
+from board.lab.demo import GROUP_ID
 from board.lab.pair import Lab
 
 from . import standby
-from .figures import PEER
+from .figures import KEEPALIVED
 from .processes import kill_at_once, members
-from .setting import DEFAULT, SERVICE, Setting
+from .setting import DEFAULT, OWN, SERVICE, Setting
 
 _CONFIGURATION = """\
 # Equal priority, no preemption, virtual MAC and real-time scheduling: what this product does by default.
@@ -40,7 +40,7 @@ vrrp_instance qx {{
 class Keepalived:
     """keepalived on both units of a lab. A unit runs the supervisor and the VRRP process."""
 
-    name = PEER
+    name = KEEPALIVED
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self._lab = lab
@@ -59,7 +59,12 @@ class Keepalived:
             version=self._setting.version, group=GROUP_ID, interval=self._setting.interval, service=SERVICE
         )
 
-    def command(self, unit: str) -> list[str]:
+    def commands(self, unit: str) -> list[str]:
+        """With Kamailio's where the setting has it; its configuration is in standby.py."""
+        kamailio = [" ".join(standby.command(unit))] if self._setting.pbx else []
+        return [f"ip {OWN[unit]}", *kamailio, " ".join(self._command(unit))]
+
+    def _command(self, unit: str) -> list[str]:
         return [
             "keepalived", "--vrrp", "--dont-fork", "--log-console", "--no-syslog",
             "--use-file", "keepalived.conf", "--pid", f"{unit}.pid", "--vrrp_pid", f"{unit}-vrrp.pid",
@@ -67,17 +72,17 @@ class Keepalived:
 
     def address(self, unit: str) -> None:
         """The unit's own address, which the product sets by itself."""
-        namespace.batch([f"address add {VIRTUAL_IP[unit]} brd + dev lan"], self._lab.network.name(unit))
+        namespace.batch([OWN[unit]], self._lab.network.name(unit))
 
     def start(self, unit: str) -> None:
         """As the lab starts the product: in the unit's namespace, left to init."""
         if self._setting.pbx:
-            standby.start(self._lab, unit)
+            standby.start(self._lab, unit, self._setting.phones)
         for file in self._files(unit).values():
             file.unlink(missing_ok=True)
         with (self._folder / f"{unit}.log").open("ab") as log:
             subprocess.run(
-                ["setsid", "--fork", *self._lab.exec_argv(unit, self.command(unit))],
+                ["setsid", "--fork", *self._lab.exec_argv(unit, self._command(unit))],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

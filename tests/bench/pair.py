@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair of either kind on the bench's lab: booted, made ready, looked at, by the same steps for both."""
+"""A pair of any make on the bench's lab: booted, made ready, looked at, by the same steps for all."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Contestant(Protocol):
 
     def prepare(self, setting: Setting) -> None: ...
     def configuration(self) -> str: ...
-    def command(self, unit: str) -> list[str]: ...
+    def commands(self, unit: str) -> list[str]: ...
     def address(self, unit: str) -> None: ...
     def start(self, unit: str) -> None: ...
     def processes(self, unit: str) -> dict[str, int]: ...
@@ -96,12 +96,13 @@ class Pair:
             self.boot(unit)
 
     def holders(self) -> list[str]:
-        """The units that have the service address on an interface."""
+        """The units that have the service address on an interface that carries; FRR's Backup has it on one
+        that is held down (and answers at its own MAC nevertheless)."""
         return [unit for unit in UNITS if self.lab.network.powered(unit) and self.holds(unit)]
 
     def holds(self, unit: str) -> bool:
         return any(
-            entry.get("local") == SERVICE
+            entry.get("local") == SERVICE and "LOWER_UP" in interface["flags"]
             for interface in self.lab.network.interfaces(unit)
             for entry in interface["addr_info"]
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The product as it is run beside keepalived: the lab's own demo pair, at the setting that is measured."""
+"""The product as it is run beside its peers: the lab's own demo pair, at the setting that is measured."""
 
 import time
 
@@ -45,8 +45,8 @@ class Product:
             for unit in self._lab.units
         )
 
-    def command(self, unit: str) -> list[str]:
-        return ["qx", "daemon", "--root", unit]
+    def commands(self, unit: str) -> list[str]:
+        return [f"qx daemon --root {unit}"]
 
     def address(self, unit: str) -> None:
         """Nothing to do: the product sets its Virtual IP itself."""

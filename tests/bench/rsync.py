@@ -9,6 +9,7 @@ import re
 import resource
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,22 @@ from board.lab.demo import VIRTUAL_IP
 from board.lab.namespace import LabError
 from board.lab.pair import Lab
 
+from .pair import wait_for
+from .processes import serves
+
 PORT = 8730
+PATIENCE = 20.0
+LONGEST = 900.0  # seconds of a copy
+_CONFIGURATION = "use chroot = no\nread only = no\nuid = root\ngid = root\n"
+_CLIENT = ("rsync", "-a", "--delete", "--fsync", "--stats")
+
+
+def commands() -> list[str]:
+    """What is run and configured, for the report; folders by what they are."""
+    daemon = f"rsync --daemon --no-detach --config=rsyncd.conf --port={PORT}"
+    settings = f"{' '.join(_CLIENT)} --checksum --no-whole-file SETTINGS/ rsync://BACKUP:{PORT}/to/settings/"
+    voice = f"{' '.join(_CLIENT)} --exclude=/.sync --exclude=/.trash VOICE/ rsync://BACKUP:{PORT}/to/voice/"
+    return [daemon, settings, voice, *_CONFIGURATION.splitlines()]
 
 
 @dataclass(frozen=True)
@@ -26,19 +42,26 @@ class Run:
     octets: int  # both ways
 
 
+def finished(lab: Lab, unit: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """A copy on that unit from fork to exit; LabError where it has no end."""
+    try:
+        return lab.exec(unit, argv, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        raise LabError(f"not done within {LONGEST:g} s: {' '.join(argv)}") from None
+
+
 class Rsync:
     """Copies of folders of unit `source` on unit `target`, below `folder`. A context manager."""
 
-    def __init__(self, lab: Lab, source: str, target: str, folder: Path) -> None:
+    def __init__(self, lab: Lab, source: str, target: str, folder: Path, port: int = PORT) -> None:
         self._lab, self._source, self._folder = lab, source, folder
-        self._address = str(VIRTUAL_IP[target].ip)
+        self._server = f"{VIRTUAL_IP[target].ip}:{port}"
         folder.mkdir(parents=True)
         config = folder / "rsyncd.conf"
-        options = "use chroot = no\nread only = no\nuid = root\ngid = root\n"
-        config.write_text(f"{options}[to]\npath = {folder}\n")
-        argv = ["rsync", "--daemon", "--no-detach", f"--config={config}", f"--port={PORT}"]
+        config.write_text(f"{_CONFIGURATION}[to]\npath = {folder}\n")
+        argv = ["rsync", "--daemon", "--no-detach", f"--config={config}", f"--port={port}"]
         self._daemon = subprocess.Popen(lab.exec_argv(target, argv))
-        time.sleep(0.5)
+        wait_for(lambda: serves(self._daemon.pid, port), PATIENCE, "rsync's daemon listens")
 
     def __enter__(self) -> "Rsync":
         return self
@@ -50,13 +73,16 @@ class Rsync:
     def tree(self, name: str) -> Path:
         return self._folder / name
 
+    def address(self, name: str) -> str:
+        """Of the same, for a client."""
+        return f"rsync://{self._server}/to/{name}/"
+
     def run(self, source: Path, name: str, *options: str) -> Run:
         """Makes `name` on the target what the folder `source` is."""
-        argv = ["rsync", "-a", "--delete", "--fsync", "--stats", *options]
-        argv += [f"{source}/", f"rsync://{self._address}:{PORT}/to/{name}/"]
+        argv = [*_CLIENT, *options, f"{source}/", self.address(name)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
-        done = self._lab.exec(self._source, argv, timeout=300)
+        done = finished(self._lab, self._source, argv)
         lasted = time.monotonic() - began
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:

@@ -14,10 +14,13 @@ from board.lab.probe import Probe
 
 from qx.errors import Refusal
 
-from . import crossing, load, takeover, telephony
+from . import crossing, csync2, load, lsyncd, rsync, takeover, telephony, wear
 from .adverts import Adverts
-from .figures import PEER, PRODUCT, Row, Sample, summary, turns
+from .csync2 import CSYNC2
+from .figures import FRR, KEEPALIVED, PRODUCT, RSYNC, Row, Sample, contestants, summary, turns
+from .frr import Frr
 from .keepalived import Keepalived
+from .lsyncd import LSYNCD
 from .pair import Contestant, Pair
 from .plan import Counts, Section, Trial
 from .product import Product
@@ -25,11 +28,19 @@ from .setting import Setting
 
 Say = Callable[[str], None]
 
+# Those that run on the product's pair.
+_GUESTS = {RSYNC: rsync.commands, CSYNC2: csync2.commands, LSYNCD: lsyncd.commands}
+
 
 class Runner:
-    """The lab is up, with both units off. `commands` keeps what was configured and started."""
+    """The lab is up, with both units off. `commands` keeps what was configured and started.
 
-    def __init__(self, lab: Lab, folder: Path, counts: Counts, chance: random.Random, say: Say) -> None:
+    `folder` is for what is measured, `reachable` (empty) for peers that give up root.
+    """
+
+    def __init__(
+        self, lab: Lab, folder: Path, reachable: Path, counts: Counts, chance: random.Random, say: Say
+    ) -> None:
         self._lab = lab
         self._folder = folder
         self._counts = counts
@@ -38,28 +49,30 @@ class Runner:
         self._turn = 0
         self._contestants: dict[str, Contestant] = {
             PRODUCT: Product(lab),
-            PEER: Keepalived(lab, folder / "keepalived"),
+            KEEPALIVED: Keepalived(lab, folder / "keepalived"),
+            FRR: Frr(lab, reachable),
         }
-        self._starts: dict[str, list[float]] = {PRODUCT: [], PEER: []}
+        self._starts: dict[str, list[float]] = {who: [] for who in self._contestants}
         self.commands: dict[str, dict[str, list[str]]] = {}
 
     def run(self, section: Section) -> None:
         """Fills the rows of a section."""
-        for contestant in self._contestants.values():
-            contestant.prepare(section.setting)
-        self.commands[section.setting.name] = {
-            name: [" ".join(one.command("a")), *one.configuration().splitlines()]
-            for name, one in self._contestants.items()
-        }
+        told = self.commands[section.setting.name] = {}
+        for who in contestants(section.rows):
+            if who in self._contestants:
+                one = self._contestants[who]
+                one.prepare(section.setting)
+                told[who] = [*one.commands("a"), *one.configuration().splitlines()]
+            else:
+                told[who] = _GUESTS[who]()
         with Adverts(self._lab.network.name("pc")) as adverts:
             self._trials(section, adverts)
             for name, rows in section.loads.items():
                 if name in ("settings", "voice"):
                     self._crossing(name, rows, self._pair(PRODUCT, section.setting, adverts))
                     continue
-                while any(row.lacks(who) for row in rows.values() for who in self._contestants):
-                    for who in self._contestants:
-                        self._load(name, rows, who, self._pair(who, section.setting, adverts))
+                for who, _ in turns(list(rows.values())):
+                    self._load(name, rows, who, self._pair(who, section.setting, adverts))
 
     def _pair(self, who: str, setting: Setting, adverts: Adverts) -> Pair:
         return Pair(self._lab, self._contestants[who], setting, adverts, self._starts[who])
@@ -109,8 +122,6 @@ class Runner:
     # ── loads ──
 
     def _load(self, name: str, rows: dict[str, Row], who: str, pair: Pair) -> None:
-        if not any(row.lacks(who) for row in rows.values()):
-            return
         try:
             found = self._measure(name, pair)
         except (LabError, ProcessLookupError) as error:
@@ -158,12 +169,22 @@ class Runner:
                 return load.memory(pair)
             case "flood":
                 return {figure: [sample] for figure, sample in load.flood(pair, counts.packets).items()}
+            case "wear":
+                return self._worn(pair)
             case "telephony":
                 return telephony.power_cut(pair, counts.calls)
             case "listening":
                 return {"listening": load.listening(pair)}
             case _:
                 return {"status": load.status_starts(pair, counts.starts)}
+
+    def _worn(self, pair: Pair) -> dict[str, list[Sample]]:
+        folder = self._folder / "wear"
+        folder.mkdir()
+        try:
+            return wear.idle(pair, self._counts.day_s, folder)
+        finally:
+            shutil.rmtree(folder)
 
 
 def spoken(began: float) -> Say:

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings under which both are measured, and the addresses that both hold."""
+"""The settings under which all are measured, and the addresses that all hold."""
 
 from dataclasses import dataclass
 
-from board.lab.demo import PLANS
+from board.lab.demo import PLANS, VIRTUAL_IP
 
 PLAN = "same"
 SERVICE = str(PLANS[PLAN].ip)
+OWN = {unit: f"address add {address} brd + dev lan" for unit, address in VIRTUAL_IP.items()}  # words of `ip`
 
 
 @dataclass(frozen=True)
 class Setting:
-    """VRRP version and advertisement interval (decimal seconds, as both are configured)."""
+    """VRRP version and advertisement interval (decimal seconds, as all are configured)."""
 
     name: str
     version: int
     interval: str
     model: str = "qx200"
     pbx: bool = False  # with Kamailio
+    phones: int = 2000  # accounts that it has
 
     @property
     def seconds(self) -> float:

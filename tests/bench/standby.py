@@ -19,7 +19,6 @@ from qx.settings.view import Settings
 
 from .setting import PLAN
 
-EVERYONE = range(10000, 12000)  # extensions
 _DMQ_PORT = 5062
 _MODULES = """\
 loadmodule "dmq.so"
@@ -42,9 +41,16 @@ request_route {
 """
 
 
-def start(lab: Lab, unit: str) -> None:
+def extensions(phones: int) -> range:
+    """One a phone."""
+    return range(10000, 10000 + phones)
+
+
+def start(lab: Lab, unit: str, phones: int) -> None:
     """In the unit's namespace, left to init; it listens on the service address before that is there."""
-    explicit: dict[str, Plain] = {f"extensions.{number}.password": password(number) for number in EVERYONE}
+    explicit: dict[str, Plain] = {
+        f"extensions.{number}.password": password(number) for number in extensions(phones)
+    }
     explicit |= {"network.lan.address": str(PLANS[PLAN]), "call.register_time": 3600}
     settings = Settings(model_named("qx2000"), explicit)
     folder = lab.units[unit].root / "run" / "qx" / "kamailio"
@@ -54,12 +60,19 @@ def start(lab: Lab, unit: str) -> None:
         (folder / "tables" / name).write_text(text)
     (folder / "kamailio.cfg").write_text(_configuration(settings, unit, str(folder)))
     lab.exec(unit, ["sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1"]).check_returncode()
-    argv = ["kamailio", "-DD", "-E", "-f", str(folder / "kamailio.cfg"), "-m", "64", "-x", "tlsf", "-M", "8"]
     with (folder / "log").open("ab") as log:
         subprocess.run(
-            ["setsid", "--fork", *lab.exec_argv(unit, [*argv, "-Y", str(folder)])],
+            ["setsid", "--fork", *lab.exec_argv(unit, command(str(folder)))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True,
         )  # fmt: skip
+
+
+def command(folder: str) -> list[str]:
+    """As `start` starts it, with the configuration in that folder."""
+    return [
+        "kamailio", "-DD", "-E", "-f", f"{folder}/kamailio.cfg",
+        "-m", "64", "-x", "tlsf", "-M", "8", "-Y", folder,
+    ]  # fmt: skip
 
 
 def _configuration(settings: Settings, unit: str, folder: str) -> str:

@@ -16,6 +16,7 @@ from board.lab.probe import Probe
 
 from .figures import Sample, spoilt_by_probe
 from .pair import Pair, other
+from .processes import stop_at_once
 from .setting import SERVICE
 
 _PATIENCE = 15.0  # seconds for the other unit to become Master
@@ -45,6 +46,11 @@ def release(pair: Pair, master: str) -> float:
     return pair.contestant.release(master)
 
 
+def hang(pair: Pair, master: str) -> float:
+    """The process that advertises is there and does nothing; `happen` ends it afterwards."""
+    return stop_at_once(pair.contestant.processes(master)["engine"])
+
+
 @dataclass(frozen=True)
 class Seen:
     """What followed an event."""
@@ -68,12 +74,22 @@ class Seen:
 def happen(pair: Pair, probe: Probe, event: Event, chance: random.Random, wait_for_one: bool = False) -> Seen:
     """Makes the pair ready, waits a random part of an interval, does the event and watches what follows.
 
-    LabError where the contestant fails: no ready pair, nobody took over, no answer afterwards.
+    A unit that hung is switched off at the end: nothing would end a stopped process, and continued it would
+    be a second Master. LabError where the contestant fails: no ready pair, nobody took over, no answer
+    afterwards.
     """
     master = pair.ready()
-    survivor = other(master)
     time.sleep(0.6 + chance.random() * max(pair.setting.seconds, 0.1))
     moment = event(pair, master)
+    try:
+        return _watched(pair, probe, master, moment, wait_for_one)
+    finally:
+        if event is hang:
+            pair.lab.power_off(master)
+
+
+def _watched(pair: Pair, probe: Probe, master: str, moment: float, wait_for_one: bool) -> Seen:
+    survivor = other(master)
     left_behind = None
     if pair.lab.network.powered(master):
         time.sleep(max(moment + _LEFT_BEHIND - time.monotonic(), 0))

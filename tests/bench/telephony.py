@@ -6,11 +6,8 @@ takeover; keepalived's (standby.py) runs on both units all the time. The time is
 address's first answer to the PC's pings and the service's first answer to its OPTIONS, both after the cut.
 """
 
-import contextlib
 import re
-from collections.abc import Iterator
 
-import pytest
 from board.lab import namespace
 from board.lab.namespace import LabError
 from board.lab.probe import Probe
@@ -18,14 +15,14 @@ from board.lab.probe import Probe
 from pbx.phones import Prober, Sipp, accounts, calls_of, register
 from pbx.service import dialogs, located, reads, registered
 from qx.control.client import call
-from qx.errors import Refusal
 from qx.paths import Paths
 
 from . import cost, takeover
+from .failing import failing
 from .figures import PRODUCT, Sample
 from .pair import Pair, other, wait_for
 from .setting import SERVICE
-from .standby import EVERYONE
+from .standby import extensions
 
 PC = "10.77.0.50"
 CALLER, CALLEE = 5061, 5062  # ports
@@ -35,36 +32,37 @@ _ROWS = re.compile(r"registrations handed on in ([0-9.]+) ms")
 
 
 def power_cut(pair: Pair, calls: int) -> dict[str, list[Sample]]:
-    """`service`: ms; `lost`: of `calls`, those that could not be changed and ended through the new Master;
-    `memory`: MiB, proportional share of all its processes. Of the product `rows`, ms of the first until every
-    registration is written for Kamailio, and `daemon`, MiB of it resident."""
-    with _failing():
-        _register(pair)
-        found = _power_cut(pair, calls)
+    """`service`: ms, every registration known; `lost`: of `calls`, those that could not be changed and ended
+    through the new Master; `memory`: MiB, proportional share of all its processes. Of the product `rows`, ms
+    of the first until every registration is written for Kamailio, and `daemon`, MiB of it resident."""
+    everyone = extensions(pair.setting.phones)
+    with failing():
+        _register(pair, everyone)
+        found = _power_cut(pair, calls, everyone)
     return {figure: [Sample(value)] for figure, value in found.items()}
 
 
-def _register(pair: Pair) -> None:
+def _register(pair: Pair, everyone: range) -> None:
     lab, master = pair.lab, pair.ready()
     if pair.contestant.name == PRODUCT:
-        wanted = ["phone_reboot.policy=none", "call.register_time=3600", *accounts(EVERYONE)]
+        wanted = ["phone_reboot.policy=none", "call.register_time=3600", *accounts(everyone)]
         changes = dict(one.split("=", 1) for one in wanted)
         call(Paths(lab.units[master].root), "set", {"changes": changes, "who": "bench"}, 60.0)
-    reads(lab, master, EVERYONE[-1], PATIENCE)
-    register(lab, EVERYONE, 5070, CALLEE, rate=400, address=PC)
+    reads(lab, master, everyone[-1], PATIENCE)
+    register(lab, everyone, 5070, CALLEE, rate=400, address=PC)
 
 
-def _power_cut(pair: Pair, calls: int) -> dict[str, float]:
+def _power_cut(pair: Pair, calls: int, everyone: range) -> dict[str, float]:
     lab, master = pair.lab, pair.ready()
     backup, ours = other(master), pair.contestant.name == PRODUCT
     known = registered if ours else located
-    wait_for(lambda: known(lab, backup) == len(EVERYONE), PATIENCE, "all are on the Backup", 0.1)
+    wait_for(lambda: known(lab, backup) == len(everyone), PATIENCE, "all are on the Backup", 0.1)
     with (
         Prober(lab, address=PC) as prober,
         Probe(lab.network.name("pc"), SERVICE) as pings,
         Sipp(lab, "callee-ends", CALLEE, calls, media=20000, ring=100, address=PC) as called,
         Sipp(lab, "caller-changes", CALLER, calls, media=40000, hold=HOLD, after=0, rate=20, address=PC,
-             rows=calls_of(EVERYONE[:calls], EVERYONE[calls : 2 * calls])) as calling,
+             rows=calls_of(everyone[:calls], everyone[calls : 2 * calls])) as calling,
     ):  # fmt: skip
         wait_for(lambda: dialogs(lab, master) == calls, PATIENCE, "the calls are up", 0.1)
         moment = takeover.power_cut(pair, master)
@@ -72,7 +70,7 @@ def _power_cut(pair: Pair, calls: int) -> dict[str, float]:
             raise LabError(f"nobody answers at {SERVICE}")
         back = prober.back_after(moment, PATIENCE)
         moved = next(reply / 1e9 for reply in pings.replies() if reply / 1e9 > moment + 0.05)
-        if located(lab, backup) != len(EVERYONE):
+        if located(lab, backup) != len(everyone):
             raise LabError("the service answers without all registrations")
         kept = min(calling.outcome().successful, called.outcome().successful)
     running = namespace.processes(lab.network.name(backup))
@@ -86,12 +84,3 @@ def _power_cut(pair: Pair, calls: int) -> dict[str, float]:
         daemon = cost.memory(pair.contestant.processes(backup)["engine"])
         found |= {"rows": float(rows[-1]), "daemon": daemon["rss"]}
     return found
-
-
-@contextlib.contextmanager
-def _failing() -> Iterator[None]:
-    """What the tests' phones and the daemon say of a failure, as the bench takes it."""
-    try:
-        yield
-    except (AssertionError, pytest.fail.Exception, Refusal, FileNotFoundError) as failure:
-        raise LabError(str(failure)) from None
