@@ -16,7 +16,7 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config libmnl-dev python3 python3-dev p
 LAB_PACKAGES   := iproute2 nftables kamailio sip-tester openssl
 IMAGE_PACKAGES := gcc-aarch64-linux-gnu libc6-dev-arm64-cross u-boot-qemu u-boot-tools device-tree-compiler genimage dosfstools \
                   mtools squashfs-tools kmod cpio e2fsprogs openssl qemu-system-arm
-TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync tcpdump clang-14 clang-format-14 libclang-rt-14-dev \
+TEST_PACKAGES  := chromium fonts-dejavu-core gettext iputils-ping keepalived frr rsync csync2 lsyncd tcpdump clang-14 clang-format-14 libclang-rt-14-dev \
                   swupdate libubootenv-tool u-boot-tools cpio snmp snmpd snmptrapd busybox-static shellcheck
 
 CC       := gcc
@@ -240,7 +240,7 @@ lint: $(OUT)/.test-packages $(VENV)/.ready $(HOST)/_qx.c ## style and types: ruf
 
 # --- measurements and full counts -------------------------------------------------------------------
 .PHONY: bench
-bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside keepalived and rsync (QUICK=1, COUNT=n, ROWS=…)
+bench: $(OUT)/.lab-packages $(OUT)/.test-packages build ## this product beside its peers, and how costs grow: out/bench/report.html (QUICK=1, COUNT=n, ROWS=…,growth)
 	@PYTHONPATH=.:tests:firmware $(PY) -m bench $(if $(QUICK),--quick) $(if $(COUNT),--count $(COUNT)) $(if $(ROWS),--rows '$(ROWS)') $(if $(SEED),--seed $(SEED))
 
 .PHONY: soak
@@ -248,8 +248,9 @@ soak: $(OUT)/.lab-packages $(OUT)/.test-packages build ## the issues' full count
 	@PYTHONPATH=.:tests $(PY) tests/soak.py $(if $(PART),'$(PART)') $(if $(FORCE),--force) $(if $(SEED),--seed $(SEED))
 
 .PHONY: campaign
-campaign: $(OUT)/.lab-packages $(OUT)/.test-packages build ## seeded faults on a lab pair, judged from outside (STEPS=100 SEED=n FROM=n KINDS=… CALLS=1)
-	@PYTHONPATH=.:tests:firmware $(PY) -m campaign $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(FROM),--from $(FROM)) $(if $(KINDS),--kinds '$(KINDS)') $(if $(CALLS),--calls)
+campaign: $(OUT)/.lab-packages $(OUT)/.test-packages build ## seeded faults on a pair, judged from outside (STEPS=100 SEED=n FROM=n KINDS=… CALLS=1 or VM=1)
+	@$(if $(VM),test -e $(OUT)/image/virt-$(MODEL)/disk.img || $(MAKE) image)
+	@PYTHONPATH=.:tests:firmware $(PY) -m campaign $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED)) $(if $(FROM),--from $(FROM)) $(if $(KINDS),--kinds '$(KINDS)') $(if $(CALLS),--calls) $(if $(VM),--vm)
 
 .PHONY: clean
 clean: ## remove everything that was built (the roots of the lab as well)
@@ -290,5 +291,5 @@ $(FUZZ)/.ready: $(VENV)/.ready
 
 # The octets that mattered are in tests/fuzz/corpus; what a run finds beside them stays in $(FUZZ)/NAME.
 .PHONY: fuzz
-fuzz: $(FUZZ_TARGETS) $(FUZZ)/.ready $(HOST)/module/_qx.abi3.so ## fuzz what strangers send and files hold (FUZZ_SECONDS=60 a target, TARGETS=name,…)
+fuzz: $(FUZZ_TARGETS) $(FUZZ)/.ready $(HOST)/module/_qx.abi3.so ## fuzz what strangers send and files hold (FUZZ_SECONDS=60 of a processor a target, TARGETS=name,…)
 	@PYTHONPATH=.:tests:firmware:$(HOST)/module $(PY) -m fuzz --seconds $(FUZZ_SECONDS) $(if $(TARGETS),--targets '$(TARGETS)')
