@@ -103,6 +103,31 @@ def test_first_pairing_of_a_unit_with_factory_addresses(tmp_path: Path) -> None:
         assert get(lab, "b", "extensions.101.name") == "Ann"
 
 
+def test_a_master_with_nothing_of_its_own_hands_over(tmp_path: Path) -> None:
+    """R5: a new unit that was first to be Master gives the role to the one that has the settings; what it
+    lacks crosses then. The unit with the settings waits for no copy of a state that nobody has."""
+    with make_lab("ho", tmp_path) as lab:
+        lab.up(QUICK, fresh=True, power=False)
+        lab.power_on("a")
+        becomes(lab, "a", "master")
+        put(lab, "a", "extensions.101.name=Ann", "mail.user=pbx@example.com")
+        lab.power_off("a")
+        lab.power_on("b")
+        becomes(lab, "b", "master")
+        pid = lab.units["b"].daemon_pid()
+        with Holders(lab) as holders:
+            lab.power_on("a")
+            becomes(lab, "a", "master", 15.0)
+            another_daemon(lab, "b", pid)  # whoever is swapped starts again
+            assert ready(lab) == "a"
+            assert holders.overlap() == 0
+        in_step(lab)
+        for unit in UNITS:
+            assert get(lab, unit, "extensions.101.name") == "Ann"
+            assert get(lab, unit, "mail.user") == "pbx@example.com"
+        assert any("which has the data" in one["name"] for one in events(lab, "b"))
+
+
 @pytest.mark.parametrize("demo", [DEFAULT, replace(QUICK, interval="0.01")], ids=["1s", "10ms"])
 def test_pair_parameters_change_on_a_running_pair(tmp_path: Path, demo: Demo) -> None:
     """R13: no role change, both sides agree; refused while the peer is away."""

@@ -118,11 +118,13 @@ def test_a_bare_master_hands_over(tmp_path: Path) -> None:
         assert a.decisions[0].action == Action.HAND_OVER
         assert a.sync.status()["state"].startswith("hand over: ")
         assert b.sync.status()["state"].startswith("hand over: ")
+        assert b.sync.ahead and not a.sync.ahead
         assert b.store.snapshot() == kept
         a.sync.role(False)
         b.sync.role(True)
         await in_step(b, a)
         assert b.store.snapshot() == kept
+        assert not b.sync.ahead and not a.sync.ahead
 
     run(work, tmp_path)
 

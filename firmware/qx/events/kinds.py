@@ -43,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "Passive mode has ended": Kind("role"),
     "Waiting for the Master to restart": Kind("role"),
     "The role goes to the other unit, which has the data": Kind("role"),
+    "The role stays here, without the other unit's data": Kind("role"),
     "Pair mismatch": Kind("pair-mismatch"),
     # the network
     "Address conflict": Kind("address-conflict"),

@@ -42,9 +42,12 @@ class FirstCopy:
         return self._begun == unit.met or (peer is not None and peer.role == "master")
 
     def look(self, lacking: bool) -> bool:
-        """Keeps what is known now; true when the copy has just finished."""
+        """Keeps what is known now; true when the copy has just finished, or when there is none to wait for:
+        a Master that has nothing of its own waits for this unit to take over."""
         unit, met = self._unit, self._unit.met
-        if met and not self.finished and (unit.role == Role.MASTER or unit.partner.in_step):
+        partner = unit.partner
+        whole = unit.role == Role.MASTER or partner.in_step or partner.ahead
+        if met and not self.finished and whole:
             self._finished, self._begun = met, None
             self._keep({"copied": met, "copying": None})
             return True

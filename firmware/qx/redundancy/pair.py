@@ -39,6 +39,11 @@ class Other(Protocol):
         """Has it the same settings?"""
         ...
 
+    @property
+    def ahead(self) -> bool:
+        """Has it, as Master, nothing but its own settings, and waits for this unit to lead with its?"""
+        ...
+
     async def ask(self, name: str, arguments: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Its answer. Refusal where it refuses, or says nothing in that time."""
         ...

@@ -148,6 +148,10 @@ class Partner:
     def in_step(self) -> bool:
         return self.settings.status()["state"] == Action.IN_STEP
 
+    @property
+    def ahead(self) -> bool:
+        return self.settings.ahead
+
     def mismatches(self) -> tuple[Mismatch, ...]:
         return tuple(self.session.mismatches()) if self.session else ()
 
@@ -241,4 +245,10 @@ class Partner:
         """What the role has to resolve."""
         if decision.action == Action.HAND_OVER:
             self._event("warning", "The role goes to the other unit, which has the data", decision.why)
-            self._unit.spawn(swap.give(self._unit, flush=False))
+            self._unit.spawn(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        try:
+            await swap.give(self._unit, flush=False)
+        except Refusal as error:  # it is tried again with the next comparison (R15)
+            self._event("warning", "The role stays here, without the other unit's data", str(error))

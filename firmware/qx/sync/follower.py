@@ -104,6 +104,11 @@ class Follower:
             self.heard(Said(0, messages.MASTER, self._master))
 
     @property
+    def ahead(self) -> bool:
+        """The Master has nothing but its own settings: this unit's are to be both's (HAND_OVER)."""
+        return self._verdict is not None and self._verdict.action == Action.HAND_OVER
+
+    @property
     def lag(self) -> int | None:
         return None if self.peer_rev is None else max(0, self.peer_rev - self._means.store.revision)
 
@@ -195,6 +200,8 @@ class Follower:
         self.state = verdict.action if verdict.action in SENT else f"{verdict.action}: {verdict.why}"
         if verdict.action == Action.IN_STEP:
             self._in_step()
+        elif self.ahead:
+            self._changed()
         elif verdict.action in SAVES_FIRST:
             if verdict.action == Action.CORRUPT:
                 fault = await self._means.run_in_store(lambda store: store.scrub())

@@ -125,6 +125,11 @@ class SettingsSync:
             return f"{self._leader.state}; expected it in step"
         return f"the other unit has revision {self._leader.acked} of {position.rev}"
 
+    @property
+    def ahead(self) -> bool:
+        """On a Backup: the Master has said that this unit's settings are to be both's, and waits for it."""
+        return self._follower is not None and self._follower.ahead
+
     def status(self) -> dict[str, Any]:
         """For faces; of JSON types. `age_s`: of the Backup's state, null where it is not known. `lag`:
         revisions that the Backup lacks. `progress`: of a copy, else null."""
