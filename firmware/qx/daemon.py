@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import boot, reset, watchdog
@@ -36,6 +37,7 @@ from .upgrade.upgrade import Upgrade
 
 SWITCH = 0.0005  # seconds that one thread's Python keeps the loop from its turn (Python's own: 0.005)
 AGAIN = 3  # the exit code of a restart as after power-on
+WORKERS = 3  # threads for asyncio.to_thread: not as many as the machine's processors would have
 KEYRING_WAIT = 5.0  # seconds for a command that installs a key at this moment
 
 
@@ -80,6 +82,7 @@ async def _serve(paths: Paths) -> int:
     server = Server(controller, paths)
     pages = Child("web", ["web", "--root", str(paths.root)])
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(WORKERS, "work"))
     # Children are waited for by their descriptor; the usual watcher has a thread for each of them.
     watcher = asyncio.PidfdChildWatcher()
     watcher.attach_loop(loop)

@@ -102,6 +102,8 @@ def test_what_is_left_behind_is_seen() -> None:
              "daemon threads": 8, "daemon descriptors": 40, "daemon resident": 32000}  # fmt: skip
     assert leaked(first, first | {"daemon descriptors": 44}) == []
     assert leaked(first, first | {"daemon descriptors": 45})
+    assert leaked(first, first | {"daemon threads": 15}) == []
+    assert leaked(first, first | {"daemon threads": 16})
     assert leaked(first, first | {"guardian descriptors": 10})
     assert leaked(first, first | {"routes": ["default"]})
     one = {"uid": "1", "unit": "A", "name": "x", "description": "", "time": 5.0}

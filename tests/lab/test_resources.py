@@ -16,8 +16,8 @@ from labtools import becomes, guardian_pid, memory, other, qx
 from pairs import QUICK, pair, ready
 
 DAEMON_RESIDENT = 32 << 10  # KiB
+THREADS = 14  # docs/architecture.md names them; one more where LEDs are lines
 GUARDIAN_ANONYMOUS = 2 << 10
-WORKERS = min(32, (os.cpu_count() or 1) + 4)  # asyncio.to_thread makes so many, as they are wanted at once
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,6 @@ def test_nothing_leaks_over_takeovers(used: Lab) -> None:
         random_unit = ready(used)
     before = {unit: shape(used, unit) for unit in UNITS}
     resident = {unit: memory(used.units[unit].daemon_pid(), "VmRSS") for unit in UNITS}
-    running = {unit: threads(used.units[unit].daemon_pid()) for unit in UNITS}
     for _ in range(count(4, 50)):  # an even number: each unit is in the role again that it had
         used.cut(random_unit)
         becomes(used, other(random_unit), "master", 5.0)
@@ -86,7 +85,7 @@ def test_nothing_leaks_over_takeovers(used: Lab) -> None:
     assert {unit: shape(used, unit) for unit in UNITS} == before
     for unit in UNITS:
         assert memory(used.units[unit].daemon_pid(), "VmRSS") < resident[unit] + 1024
-        assert threads(used.units[unit].daemon_pid()) < running[unit] + WORKERS
+        assert threads(used.units[unit].daemon_pid()) <= THREADS
 
 
 def test_the_guardian_does_not_grow_over_restarts(used: Lab) -> None:
