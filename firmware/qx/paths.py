@@ -148,6 +148,11 @@ class Paths:
         return self._path(CONTROL_SOCKET)
 
     @property
+    def kamailio(self) -> Path:
+        """Its configuration, its tables, its control socket."""
+        return self._path("run/qx/kamailio")
+
+    @property
     def presence(self) -> Path:
         """When somebody pressed the unit's button, as an uptime in seconds."""
         return self._path("run/qx/presence")

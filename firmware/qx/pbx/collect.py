@@ -27,7 +27,7 @@ PAUSE = 0.005  # seconds
 
 def collect(paths: Paths) -> int:
     """How many reports were sent. Raises Refusal where no Kamailio answers."""
-    folder = paths.run_qx / "kamailio"
+    folder = paths.kamailio
     dump = ask(folder, "ul.dump")
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sent = 0

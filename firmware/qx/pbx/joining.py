@@ -37,7 +37,7 @@ def join(paths: Paths, octets: bytes) -> int:
     of AOR, whether this unit has not changed it since, contacts. Raises Refusal where no Kamailio answers."""
     ahead, rows = unpack(octets)
     there: dict[str, tuple[Contact, ...]] = {}
-    for line in registrations(ask(paths.run_qx / "kamailio", "ul.dump")):
+    for line in registrations(ask(paths.kamailio, "ul.dump")):
         found = report(line.encode(), 0.0)
         assert isinstance(found, Registered)
         there[found.aor] = found.contacts

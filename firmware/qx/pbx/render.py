@@ -27,7 +27,7 @@ def asked(paths: Paths) -> tuple[Settings, str]:
 def render(paths: Paths) -> list[str]:
     """The names of the files that changed. Raises Refusal where the settings allow no service."""
     settings, secret = asked(paths)
-    folder = paths.run_qx / "kamailio"
+    folder = paths.kamailio
     try:
         texts = {"kamailio.cfg": kamailio.configuration(settings, str(folder), secret)}
     except ValueError as error:

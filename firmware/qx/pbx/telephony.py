@@ -56,7 +56,7 @@ class Telephony:
         self._due: asyncio.TimerHandle | None = None
         self._collecting: asyncio.Task[str | None] | None = None
         self.phones = Phones(paths, live, events)
-        self.folder = paths.run_qx / "kamailio"
+        self.folder = paths.kamailio
         live.subscribe(TELEPHONY, self._told)
         self.installed = any(paths.master_d.glob("S??kamailio"))
 
