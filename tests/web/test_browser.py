@@ -61,8 +61,8 @@ def test_the_guides_pages_word_by_word(
 def test_every_page_for_everybody(
     urls: dict[str, str], browser: Browser, master: str, admin: Visitor
 ) -> None:
-    """R28: axe-core finds nothing serious, nothing is wider than a phone's screen, all comes from the unit,
-    and it is at most 30 kB with style and script."""
+    """R28: axe-core finds nothing serious, nothing is wider than a phone's screen, nothing hidden is
+    shown, all comes from the unit, and it is at most 30 kB with style and script."""
     paths = [*admin.paths(), "/setup/extensions/row?table=extensions", "/setup/redundancy/swap"]
     extra = sum(len(admin.get(f"/static/{name}").octets) for name in ("style.css", "live.js", "icon.svg"))
     axe = AXE.read_text()
@@ -81,6 +81,9 @@ def test_every_page_for_everybody(
             wrong.append(f"{path}: {len(answer.body()) + extra} octets")
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wrong.append(f"{path}: wider than the screen")
+        shown = page.evaluate("[...document.querySelectorAll('[hidden]')].filter(e => e.offsetParent).length")
+        if shown:
+            wrong.append(f"{path}: {shown} elements are hidden and shown")
         page.evaluate(axe)
         found = page.evaluate("axe.run().then(r => r.violations)")
         wrong += [
