@@ -77,7 +77,7 @@ $(AXE): $(VENV)/.ready
 # --- the executable ---------------------------------------------------------------------------------
 OBJECTS := $(patsubst cext/%.c,$(HOST)/obj/%.o,$(wildcard cext/*.c))
 PYTHON_LIBS := $(shell $(PYTHON) -c 'import sysconfig; print("-L" + sysconfig.get_config_var("LIBDIR"), "-lpython" + sysconfig.get_config_var("LDVERSION"))' 2>/dev/null)
-CORE := $(shell find firmware -name '*.py' -o -name '*.toml' -o -name '*.cfg' -o -name '*.pem')
+CORE := $(shell find firmware -type f -not -path '*/__pycache__/*' -not -path 'firmware/locale/*')
 
 $(HOST)/_qx.c: cext/build.py $(wildcard cext/*.h) $(VENV)/.ready
 	@mkdir -p $(HOST)
