@@ -82,6 +82,7 @@ CORE := $(shell find firmware -type f -not -path '*/__pycache__/*' -not -path 'f
 $(HOST)/_qx.c: cext/build.py $(wildcard cext/*.h) $(VENV)/.ready
 	@mkdir -p $(HOST)
 	@$(PY) cext/build.py emit $@
+	@touch $@ # what would be the same is not written
 
 $(HOST)/obj/%.o: cext/%.c $(wildcard cext/*.h) $(OUT)/.build-packages
 	@mkdir -p $(@D)
