@@ -36,6 +36,18 @@ def replace(file: Path, octets: bytes, mode: int = 0o600) -> None:
     flush(file.parent)
 
 
+def replace_in_memory(file: Path, octets: bytes, mode: int = 0o600) -> bool:
+    """As `replace`, for what another process reads and nobody has after a restart: whole or not at all, but
+    not flushed. False where it is the file's content already."""
+    with suppress(FileNotFoundError):
+        if file.read_bytes() == octets:
+            return False
+    fresh = file.with_name(f".{file.name}.new")
+    write(fresh, octets, mode, flushed=False)
+    os.rename(fresh, file)
+    return True
+
+
 def write(file: Path, octets: bytes, mode: int = 0o600, *, flushed: bool = True) -> None:
     """As `create`, in place of what has that name: whoever reads it meanwhile finds part of it."""
     remove(file)

@@ -6,11 +6,10 @@ Files are replaced whole, and only where they differ: what changed is what has t
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 from ..control import client
+from ..durable import replace_in_memory
 from ..errors import Refusal
 from ..model import model_named
 from ..paths import Paths
@@ -34,18 +33,4 @@ def render(paths: Paths) -> list[str]:
         raise Refusal(str(error)) from None
     texts |= {f"tables/{name}": text for name, text in kamailio.tables(settings).items()}
     (folder / "tables").mkdir(mode=0o700, parents=True, exist_ok=True)
-    return [name for name, text in texts.items() if _replace(folder / name, text)]
-
-
-def _replace(file: Path, text: str) -> bool:
-    try:
-        if file.read_text(encoding="utf-8") == text:
-            return False
-    except FileNotFoundError:
-        pass
-    fresh = file.with_name(f".{file.name}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(text)
-    fresh.replace(file)
-    return True
+    return [name for name, text in texts.items() if replace_in_memory(folder / name, text.encode())]

@@ -17,6 +17,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from .. import child
+from ..durable import replace_in_memory
 from . import dbtext, gate
 from .phones import Phones
 from .registration import DIALOGS, REGISTRATIONS, SECRET, TELEPHONY, all_contacts
@@ -136,12 +137,13 @@ class Telephony:
 
     # --- files ----------------------------------------------------------------------------------------
     def _write_gates(self) -> None:
+        """Kamailio's script may read them now: of an empty file nft makes nothing, and says nothing."""
         settings = self._settings()
         interfaces = [settings.interface(f"network.{port}.address") for port in ("lan", "wan")]
         addresses = [one.ip for one in interfaces if one]
         for closed, name in ((True, "closed"), (False, "open")):
             text = gate.rules(addresses, settings.number("call.sip_port"), closed=closed)
-            (self.folder / f"gate-{name}.nft").write_text(text)
+            replace_in_memory(self.folder / f"gate-{name}.nft", text.encode())
 
     def _write_location(self) -> None:
         """Kamailio's table of registrations, and beside it how many there are."""
@@ -149,9 +151,9 @@ class Telephony:
         soon = time.time() + SOON
         contacts = all_contacts(dict(self._live.table(REGISTRATIONS)), self._reports.ahead)
         text = dbtext.location(contact for contact in contacts if contact.expires > soon)
-        (self.folder / "tables" / "location").write_text(text)
+        replace_in_memory(self.folder / "tables" / "location", text.encode())
         count = text.count("\n") - 1  # without the line of columns
-        (self.folder / "contacts").write_text(f"{count}\n")
+        replace_in_memory(self.folder / "contacts", f"{count}\n".encode())
         log.info("%d registrations handed on in %.1f ms", count, (time.monotonic() - began) * 1e3)
 
     # --- processes ------------------------------------------------------------------------------------
