@@ -29,11 +29,12 @@ from .vm_answers import Answers
 REST = 300.0  # seconds within which the pair is one again
 FLASH = 64 << 20  # octets of each unit's data partition
 ASK = 120.0  # seconds for a command
-# Each write's answer is on flash before the next begins, or it was never said.
+# Each write's answer is on flash before the next begins, or it was never said; in memory where flash is full.
 WRITES = """
-(for write in {writes}; do
-  said=$(qx set --json $write 2>&1); echo "$write $? "$said; sync
-done; echo end) >/data/writes </dev/null &
+tell() { echo "$*" >>/data/writes || echo "$*" >>/run/writes; }
+(for write in %s; do
+  said=$(qx set --json $write 2>&1); tell "$write $?" $said; sync
+done; tell end) </dev/null >/dev/null 2>&1 &
 """
 SHAPE = """
 for name in daemon guardian; do
@@ -100,7 +101,7 @@ class VmRack:
         ends: dict[str, Callable[[], str]] = {}
         for unit in dict.fromkeys(unit for unit, _, _ in writes):
             words = " ".join(f"{path}={value}" for of, path, value in writes if of == unit)
-            ends[unit] = self._begun(self._unit(unit), WRITES.format(writes=words))
+            ends[unit] = self._begun(self._unit(unit), WRITES % words)
 
         def answers() -> Sequence[Answer]:
             said = {unit: end() for unit, end in ends.items()}
@@ -111,13 +112,13 @@ class VmRack:
     @staticmethod
     def _begun(machine: Machine, command: str) -> Callable[[], str]:
         life = (machine.powered_at, machine.starts())
-        machine.run("rm -f /data/writes", ASK)
+        machine.run("rm -f /data/writes /run/writes", ASK)
         machine.begin(command)
 
         def end() -> str:
             def look() -> str:
-                _, said = machine.run("cat /data/writes", ASK)
-                over = said.endswith("end\n") or life != (machine.powered_at, machine.starts())
+                _, said = machine.run("cat /run/writes /data/writes 2>/dev/null", ASK)
+                over = "end\n" in said or life != (machine.powered_at, machine.starts())
                 return f"{said}\n" if over else ""
 
             return wait_for(look, BOOT, f"{machine.name} has written", every=1)
