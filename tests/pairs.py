@@ -19,7 +19,7 @@ from board.lab.network import UNITS
 from board.lab.pair import Lab
 from board.lab.probe import Probe
 
-from labtools import make_lab, paired, qx, wait_for
+from labtools import make_lab, master_of, qx, wait_for
 
 
 class Named(Protocol):
@@ -56,14 +56,14 @@ def pair(name: str, folder: Path, demo: Demo = DEFAULT, qx: Path | None = None) 
 
 def ready(lab: Lab, seconds: float = 40.0) -> str:
     """Waits for a pair whose Master knows that the Backup would take over at once; the Master's name."""
-    deadline = time.monotonic() + seconds
-    master = paired(lab, seconds)
-    wait_for(
-        lambda: would_take_over({unit: qx(lab, unit) for unit in UNITS}, master),
-        deadline - time.monotonic(),
-        "a Backup fit to take over",
-    )
-    return master
+
+    def look() -> str:
+        # Of one moment: a pair may hand the role over while it becomes one (R5).
+        told = {unit: qx(lab, unit) for unit in UNITS}
+        master = master_of(told)
+        return master if master and would_take_over(told, master) else ""
+
+    return wait_for(look, seconds, "one Master, and a Backup fit to take over", 0.1)
 
 
 def would_take_over(told: Mapping[str, Mapping[str, Any]], master: str) -> bool:
